@@ -1,0 +1,208 @@
+import type { ErrorRequestHandler, Response } from 'express'
+
+interface Refusal {
+  status: number
+  title: string
+  detail: string
+  retryAfterSeconds?: number
+}
+
+/** Every refusal the broker can give, with the only texts a caller ever sees: nothing of a request is echoed. */
+const refusals = {
+  bad_request: {
+    status: 400,
+    title: 'Bad request',
+    detail: 'The request is malformed, or carries two different credentials of one kind.',
+  },
+  session_missing: {
+    status: 401,
+    title: 'No session',
+    detail: 'The request carries no session of your app.',
+  },
+  session_invalid: {
+    status: 401,
+    title: 'Session refused',
+    detail: 'The session is expired, revoked or not valid here.',
+  },
+  origin_not_allowed: {
+    status: 403,
+    title: 'Origin not allowed',
+    detail: 'The page that asks is not on ALLOWED_ORIGINS, or the request did not come from its script.',
+  },
+  identity_unusable: {
+    status: 403,
+    title: 'No usable email',
+    detail: 'The session is valid, but holds no single plain email address in the configured place.',
+  },
+  email_unverified: {
+    status: 403,
+    title: 'Email not verified',
+    detail: 'The session is valid, but its email address is not verified.',
+  },
+  email_domain_not_allowed: {
+    status: 403,
+    title: 'Email domain not allowed',
+    detail: 'The session is valid, but its email domain is not allowed here.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    detail: 'Paths are exact: case matters, a trailing slash too.',
+  },
+  method_not_allowed: { status: 405, title: 'Method not allowed', detail: 'See the Allow header.' },
+  payload_too_large: { status: 413, title: 'Payload too large', detail: 'A request body may have 1 KiB.' },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    detail: 'A request body, where there is one, is application/json without content encoding.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 60,
+  },
+  internal: { status: 500, title: 'Internal error', detail: 'The log has the cause under this request id.' },
+  vendor_rejected_credentials: {
+    status: 500,
+    title: 'Vendor refused the API key',
+    detail: 'The operator must check WIDGET_API_KEY and WIDGET_COMMUNITY_ID.',
+  },
+  vendor_rejected_request: {
+    status: 500,
+    title: 'Vendor refused the request',
+    detail: 'The operator must check WIDGET_COMMUNITY_ID and WIDGET_BASE_URL.',
+  },
+  vendor_bad_response: {
+    status: 500,
+    title: 'Unusable vendor response',
+    detail: 'The vendor gave no usable token. The operator must check WIDGET_BASE_URL.',
+  },
+  vendor_unavailable: {
+    status: 503,
+    title: 'Vendor unavailable',
+    detail: 'The vendor cannot be reached or fails. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  vendor_timeout: {
+    status: 503,
+    title: 'Vendor too slow',
+    detail: 'The vendor did not answer in time. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  vendor_rate_limited: {
+    status: 503,
+    title: 'Vendor rate limit',
+    detail: 'The vendor asks for a pause. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 10,
+  },
+  session_source_unavailable: {
+    status: 503,
+    title: 'Session source unavailable',
+    detail: 'The session could be neither accepted nor refused. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 5,
+  },
+  overloaded: {
+    status: 503,
+    title: 'Overloaded',
+    detail: 'Too many requests are waiting for the vendor. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 2,
+  },
+  shutting_down: {
+    status: 503,
+    title: 'Shutting down',
+    detail: 'This replica is stopping. Try again after the seconds in Retry-After.',
+    retryAfterSeconds: 1,
+  },
+} satisfies Record<string, Refusal>
+
+export type ProblemCode = keyof typeof refusals
+
+/** What an operator may read about the cause: words and numbers of ours, never text from outside. */
+export interface Diagnosis {
+  outcome?: string
+  vendorStatus?: number
+  vendorMs?: number
+  attempts?: number
+  keyId?: string
+}
+
+interface Circumstances {
+  headers?: Record<string, string>
+  retryAfterSeconds?: number
+  diagnosis?: Diagnosis
+  cause?: unknown
+}
+
+/** A refusal on its way to the caller: thrown anywhere, written by `writeProblem` alone (RFC 9457). */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly diagnosis: Diagnosis
+
+  constructor(
+    code: ProblemCode,
+    { headers = {}, retryAfterSeconds, diagnosis = {}, cause }: Circumstances = {},
+  ) {
+    super(code, { cause })
+    const refusal: Refusal = refusals[code]
+    const retryAfter = retryAfterSeconds ?? refusal.retryAfterSeconds
+    this.code = code
+    this.status = refusal.status
+    this.headers = retryAfter === undefined ? headers : { ...headers, 'Retry-After': String(retryAfter) }
+    this.diagnosis = diagnosis
+  }
+}
+
+/** The RFC 9457 document of a refusal. `status` differs from the code's own only for what the HTTP parser refuses. */
+export function problemDocument(
+  code: ProblemCode,
+  requestId: string,
+  status: number = refusals[code].status,
+) {
+  const { title, detail } = refusals[code]
+  return JSON.stringify({
+    type: `urn:returning-ai-token-broker:${code}`,
+    title,
+    status,
+    code,
+    detail,
+    requestId,
+  })
+}
+
+/** Writes a refusal, unless an answer has begun: then the connection is cut, so that nobody takes half for whole. */
+export function sendProblem(response: Response, problem: Problem): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
+  const body = problemDocument(problem.code, response.locals.requestId)
+  response.statusCode = problem.status
+  for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value)
+  response.setHeader('Content-Type', 'application/problem+json')
+  response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.setHeader('Cache-Control', 'no-store')
+  response.end(body)
+}
+
+/** The one error handler: a `Problem` as it is, body-parser's errors by their type, anything else `internal`. */
+export const writeProblem: ErrorRequestHandler = (error, _request, response, _next) => {
+  sendProblem(response, toProblem(error))
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const type = (error as { type?: unknown } | undefined)?.type
+  if (type === 'entity.too.large')
+    return new Problem('payload_too_large', { headers: { Connection: 'close' } })
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
+    return new Problem('unsupported_media_type', { headers: { Connection: 'close' } })
+  }
+  if (typeof type === 'string' && /^(entity|request|stream|parameters)\./.test(type)) {
+    return new Problem('bad_request', { headers: { Connection: 'close' } })
+  }
+  return new Problem('internal', { cause: error })
+}

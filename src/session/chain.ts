@@ -1,0 +1,88 @@
+import { hash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { LRUCache } from 'lru-cache'
+import { parseCookie } from 'cookie'
+import { Problem } from '../problems.ts'
+import { createSingleFlight } from '../single-flight.ts'
+import { sessionMissing } from './credential.ts'
+import type { Identify, Session, VerifiedClaims } from './identity.ts'
+
+/** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
+export interface SessionVerifier {
+  mode: string
+  /** Names the source and everything that decides its answer (issuer, address, audience …). */
+  id: string
+  /** How long an answer may be reused, in milliseconds; 0 asks the source each time. */
+  rememberMs: number
+  /** The cookies that it reads, or all of them. */
+  cookies: readonly string[] | 'all'
+  /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
+  readCredential(request: IncomingMessage): string | undefined
+  /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
+  verify(credential: string, signal: AbortSignal): Promise<VerifiedClaims>
+}
+
+export interface Sessions {
+  /** The session of the request, from the first verifier whose credential is present: what that one refuses is refused. */
+  verify(request: IncomingMessage, signal: AbortSignal): Promise<Session>
+  /** Whether a browser could have attached a session to the request by itself. */
+  readsCookieOf(request: IncomingMessage): boolean
+}
+
+interface Verdict {
+  outcome: Session | Problem
+  until: number
+}
+
+const maxRemembered = 50_000
+const rememberRefusalMs = 2_000
+
+/** Asks the verifiers in order, and remembers what they said by the hash of the whole credential. */
+export function createSessions(verifiers: readonly SessionVerifier[], identify: Identify): Sessions {
+  const verdicts = new LRUCache<string, Verdict>({ max: maxRemembered })
+  const share = createSingleFlight<Session>()
+
+  async function verify(request: IncomingMessage, signal: AbortSignal): Promise<Session> {
+    for (const verifier of verifiers) {
+      const credential = verifier.readCredential(request)
+      if (credential !== undefined) return recallOrAsk(verifier, credential, signal)
+    }
+    throw sessionMissing()
+  }
+
+  function recallOrAsk(verifier: SessionVerifier, credential: string, signal: AbortSignal): Promise<Session> {
+    const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
+    const verdict = verdicts.get(key)
+    if (verdict === undefined || verdict.until <= performance.now()) {
+      return share(key, signal, (shared) => ask(verifier, credential, key, shared))
+    }
+    if (verdict.outcome instanceof Problem) return Promise.reject(verdict.outcome)
+    return Promise.resolve(verdict.outcome)
+  }
+
+  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignal) {
+    try {
+      const session = identify(await verifier.verify(credential, signal), verifier.mode, key)
+      remember(key, session, verifier.rememberMs, session.expiresAt)
+      return session
+    } catch (error) {
+      const refused = error instanceof Problem && error.status < 500
+      if (refused) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
+      throw error
+    }
+  }
+
+  function remember(key: string, outcome: Session | Problem, forMs: number, expiresAt = Infinity): void {
+    if (forMs > 0) verdicts.set(key, { outcome, until: Math.min(performance.now() + forMs, expiresAt) })
+  }
+
+  return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }
+}
+
+function readsCookie({ cookies }: SessionVerifier, request: IncomingMessage): boolean {
+  const header = request.headers.cookie
+  if (header === undefined) return false
+  if (cookies === 'all') return true
+  const present = parseCookie(header)
+  return cookies.some((name) => present[name] !== undefined)
+}

@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http'
+import { parseCookie } from 'cookie'
+import { Problem } from '../problems.ts'
+
+/** Reads one credential of a request: undefined where there is none, `bad_request` where there are two different ones. */
+export type CredentialSource = (request: IncomingMessage) => string | undefined
+
+const maxCredentialLength = 8192
+
+/** The token of `Authorization: Bearer …` (RFC 6750 §2.1); another scheme is no credential. */
+export function readBearer(request: IncomingMessage): string | undefined {
+  const value = readHeader(request, 'authorization')
+  const token = value === undefined ? undefined : /^bearer +([^\s,]+)$/i.exec(value)?.[1]
+  return token === undefined ? undefined : requireLength(token)
+}
+
+/** The value of one cookie, decoded; an empty one is none. */
+export function readCookie(request: IncomingMessage, name: string): string | undefined {
+  const header = request.headers.cookie
+  if (header === undefined || !header.includes(`${name}=`)) return undefined
+  const values = new Set(header.split(';').map((pair) => parseCookie(pair)[name]))
+  values.delete(undefined)
+  values.delete('')
+  return requireLength(requireOne([...values]))
+}
+
+/** The value of one header. Node keeps the first of some duplicates and joins others, so the raw lines are counted. */
+export function readHeader(request: IncomingMessage, name: string): string | undefined {
+  if (request.headers[name] === undefined) return undefined
+  const values = new Set<string>()
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    if (request.rawHeaders[index]!.toLowerCase() === name) values.add(request.rawHeaders[index + 1]!)
+  }
+  values.delete('')
+  return requireOne([...values])
+}
+
+/** Makes a source of `bearer`, `cookie:NAME` and `header:NAME` entries: the first that is present decides. */
+export function createCredentialSource(entries: readonly string[]): CredentialSource {
+  const readers = entries.map(createReader)
+  return (request) => {
+    for (const read of readers) {
+      const credential = read(request)
+      if (credential !== undefined) return credential
+    }
+    return undefined
+  }
+}
+
+/** The cookies that such entries read. */
+export function cookieNames(entries: readonly string[]): string[] {
+  return entries.filter((entry) => entry.startsWith('cookie:')).map((entry) => entry.slice('cookie:'.length))
+}
+
+function createReader(entry: string): CredentialSource {
+  if (entry === 'bearer') return readBearer
+  const name = entry.slice(entry.indexOf(':') + 1)
+  if (entry.startsWith('cookie:')) return (request) => readCookie(request, name)
+  return (request) => requireLength(readHeader(request, name.toLowerCase()))
+}
+
+function requireOne(values: readonly (string | undefined)[]): string | undefined {
+  if (values.length > 1) throw new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
+  return values[0]
+}
+
+function requireLength(credential: string | undefined): string | undefined {
+  if (credential !== undefined && credential.length > maxCredentialLength) {
+    throw sessionInvalid('credential_too_long')
+  }
+  return credential
+}
+
+/** 401 for a request without a session; RFC 6750 §3 wants no error code in its challenge. */
+export function sessionMissing(): Problem {
+  return new Problem('session_missing', { headers: { 'WWW-Authenticate': 'Bearer realm="widget-token"' } })
+}
+
+/** 401 for a session that was looked at and refused; `outcome` is for the log. */
+export function sessionInvalid(outcome: string, cause?: unknown): Problem {
+  return new Problem('session_invalid', {
+    headers: { 'WWW-Authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
+    diagnosis: { outcome },
+    cause,
+  })
+}
+
+/** 503 for a session source that gave neither yes nor no; `outcome` is for the log. */
+export function sourceUnavailable(outcome: string, cause?: unknown): Problem {
+  return new Problem('session_source_unavailable', { diagnosis: { outcome }, cause })
+}
