@@ -1,0 +1,26 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+
+/** What the sandbox takes for valid. `apiKeys` may be changed while it runs, to rehearse a key rotation. */
+export interface SandboxCredentials {
+  communityId: string
+  apiKeys: Set<string>
+  accessId: string
+  accessKey: string
+}
+
+/** Well-known values for a stand-in on a developer's machine: no real account has them. */
+export const sampleCredentials = {
+  communityId: 'sandbox-community',
+  apiKey: 'sandbox-widget-api-key',
+  accessId: 'sandbox-access-id',
+  accessKey: 'sandbox-access-key',
+}
+
+/** Compares in constant time whatever the lengths: habits of a vendor, kept by its stand-in. */
+export function sameSecret(presented: string, expected: string): boolean {
+  return timingSafeEqual(digest(presented), digest(expected))
+}
+
+function digest(text: string) {
+  return createHash('sha256').update(text).digest()
+}
