@@ -24,15 +24,17 @@ export function readCookie(request: IncomingMessage, name: string): string | und
   return requireLength(requireOne([...values]))
 }
 
-/** The value of one header. Node keeps the first of some duplicates and joins others, so the raw lines are counted. */
+/** The value of one header; lines with the same value count as one. */
 export function readHeader(request: IncomingMessage, name: string): string | undefined {
   if (request.headers[name] === undefined) return undefined
-  const values = new Set<string>()
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    if (request.rawHeaders[index]!.toLowerCase() === name) values.add(request.rawHeaders[index + 1]!)
-  }
+  const values = new Set(headerLines(request, name))
   values.delete('')
   return requireOne([...values])
+}
+
+/** Every line of one header as it came: of duplicates, `request.headers` keeps the first of some and joins others. */
+export function headerLines({ rawHeaders }: IncomingMessage, name: string): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name)
 }
 
 /** Makes a source of `bearer`, `cookie:NAME` and `header:NAME` entries: the first that is present decides. */

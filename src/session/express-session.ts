@@ -1,0 +1,99 @@
+import { hash } from 'node:crypto'
+import { unsign } from 'cookie-signature'
+import { createRedis, type Redis, type RedisFault } from '../redis.ts'
+import type { SessionVerifier } from './chain.ts'
+import { readCookie, sessionInvalid, sourceUnavailable } from './credential.ts'
+import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
+
+interface ExpressSessionOptions {
+  /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */
+  storeUrl: string
+  prefix: string
+  /** The app's cookie secrets: it signs with the first, and still takes the others. */
+  secrets: readonly string[]
+  cookie: string
+  timeoutMs: number
+}
+
+interface StoredSession {
+  json: string
+  /** What `PTTL` says: milliseconds left, -1 for a key without an end, -2 for one that is gone. */
+  lifeMs: number
+}
+
+const noEnd = -1
+const gone = -2
+
+/**
+ * Knows a session of express-session by reading the app's own store, as connect-redis writes it. A cookie that
+ * the app did not sign never reaches Redis. `close` gives the connection back.
+ */
+export function createExpressSessionVerifier(
+  options: ExpressSessionOptions,
+): SessionVerifier & { close(): void } {
+  const { storeUrl, prefix, secrets, cookie, timeoutMs } = options
+  const redis = createRedis({ url: storeUrl, timeoutMs })
+  return {
+    mode: 'express-session',
+    id: hash('sha256', JSON.stringify([storeUrl, prefix, secrets]), 'base64url'),
+    rememberMs: 0,
+    cookies: [cookie],
+    readCredential: (request) => readCookie(request, cookie),
+    async verify(credential) {
+      const stored = await readStored(redis, prefix + requireSigned(credential, secrets))
+      return toClaims(stored)
+    },
+    close: () => redis.close(),
+  }
+}
+
+/** The session id in `s:<id>.<signature>`; of an unsigned or wrongly signed cookie there is none. */
+function requireSigned(cookie: string, secrets: readonly string[]): string {
+  if (!cookie.startsWith('s:')) throw sessionInvalid('cookie_unsigned')
+  for (const secret of secrets) {
+    const sessionId = unsign(cookie.slice(2), secret)
+    if (sessionId !== false) return sessionId
+  }
+  throw sessionInvalid('cookie_signature')
+}
+
+async function readStored(redis: Redis, key: string): Promise<StoredSession> {
+  const [json, lifeMs] = await redis
+    .run((client) => Promise.all([client.get(key), client.pTTL(key)]))
+    .catch((fault: RedisFault) => {
+      throw sourceUnavailable(fault.outcome, fault)
+    })
+  if (json === null || lifeMs === gone) throw sessionInvalid('session_unknown')
+  return { json, lifeMs }
+}
+
+/**
+ * The stored JSON is the claims. The life of its key is the session's: connect-redis prolongs a session that is
+ * used by `EXPIRE` alone, and leaves `cookie.expires` as it was. Only where keys have no end does that one count.
+ */
+function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
+  const claims = parseStored(json)
+  const leftMs = lifeMs === noEnd ? cookieLifeMs(claims) : lifeMs
+  if (leftMs === undefined) return { claims }
+  if (leftMs <= 0) throw sessionInvalid('session_expired')
+  return { claims, expiresAt: performance.now() + leftMs }
+}
+
+function parseStored(json: string): Claims {
+  let stored: unknown
+  try {
+    stored = JSON.parse(json)
+  } catch (error) {
+    throw sourceUnavailable('stored_session_not_json', error)
+  }
+  if (!isRecord(stored)) throw sourceUnavailable('stored_session_not_json')
+  return stored
+}
+
+function cookieLifeMs({ cookie }: Claims): number | undefined {
+  const expires = isRecord(cookie) ? cookie.expires : undefined
+  if (typeof expires !== 'string') return undefined
+  const leftMs = Date.parse(expires) - Date.now()
+  if (Number.isNaN(leftMs)) throw sourceUnavailable('stored_expiry_unreadable')
+  return leftMs
+}
