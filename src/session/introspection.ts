@@ -1,0 +1,80 @@
+import { hash } from 'node:crypto'
+import type { HttpClient, OutboundAnswer } from '../http/client.ts'
+import type { SessionVerifier } from './chain.ts'
+import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
+import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
+import { clockToleranceSeconds, toMonotonic } from './lifetime.ts'
+import { askSource, parseSourceJson } from './source.ts'
+
+export interface IntrospectionVerifierOptions {
+  client: HttpClient
+  /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
+  source: readonly string[]
+  url: URL
+  clientId: string
+  clientSecret: string
+  timeoutMs: number
+  rememberMs: number
+}
+
+const maxBytes = 64 * 1024
+
+/** Sessions that are a token which the authorization server is asked about (RFC 7662). */
+export function createIntrospectionVerifier(options: IntrospectionVerifierOptions): SessionVerifier {
+  const { client, source, url, clientId, clientSecret, timeoutMs, rememberMs } = options
+  const headers = {
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    authorization: basicCredentials(clientId, clientSecret),
+    'content-type': 'application/x-www-form-urlencoded',
+  }
+  return {
+    mode: 'introspection',
+    id: JSON.stringify([url.href, clientId, hash('sha256', clientSecret, 'base64url')]),
+    rememberMs,
+    cookies: cookieNames(source),
+    readCredential: createCredentialSource(source),
+    async verify(token, signal) {
+      // In the body: a URL ends up in access logs (RFC 7662 §4).
+      const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
+      return readAnswer(
+        await askSource(client, { url, method: 'POST', headers, body, timeoutMs, maxBytes, signal }),
+      )
+    },
+  }
+}
+
+/** RFC 6749 §2.3.1: both halves are form-encoded first, so that a colon in one of them survives. */
+function basicCredentials(clientId: string, clientSecret: string): string {
+  const [id, secret] = [clientId, clientSecret].map((half) =>
+    new URLSearchParams({ '': half }).toString().slice(1),
+  )
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+}
+
+/** A refusal of our own credentials says nothing about the user's: that is an outage, which an operator must mend. */
+function readAnswer({ status, body }: OutboundAnswer): VerifiedClaims {
+  if (status === 400 || status === 401 || status === 403) throw sourceUnavailable('client_refused')
+  if (status !== 200) throw sourceUnavailable('unexpected_status')
+  const claims = parseSourceJson(body)
+  if (!isRecord(claims) || claims.active !== true) throw sessionInvalid('inactive')
+  const expiresAt = requireLifetime(claims)
+  return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
+}
+
+/** Both dates are optional here (RFC 7662 §2.2); some servers spell an absent one as null. */
+function requireLifetime(claims: Claims): number | undefined {
+  const now = Date.now() / 1000
+  const exp = readDate(claims, 'exp')
+  const nbf = readDate(claims, 'nbf')
+  if (exp !== undefined && exp <= now - clockToleranceSeconds) throw sessionInvalid('expired')
+  if (nbf !== undefined && nbf > now + clockToleranceSeconds) throw sessionInvalid('claim_nbf')
+  return exp === undefined ? undefined : toMonotonic(exp)
+}
+
+function readDate(claims: Claims, name: 'exp' | 'nbf'): number | undefined {
+  const value = claims[name] ?? undefined
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw sessionInvalid(`claim_${name}`)
+  return value
+}

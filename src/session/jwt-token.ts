@@ -1,0 +1,67 @@
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose'
+import { Problem } from '../problems.ts'
+import { sessionInvalid } from './credential.ts'
+import type { FindKey } from './jwt-key.ts'
+import { clockToleranceSeconds } from './lifetime.ts'
+
+/** What a token must hold to be a session here. */
+export interface TokenRules {
+  issuer?: string
+  audience?: string
+  /** The `azp` claim, for providers whose session tokens have no audience. */
+  authorizedParty?: string
+  algorithms: readonly string[]
+}
+
+/** Resolves to the claims of a good token; rejects with an error of jose or a `Problem`, see `refuseToken`. */
+export type TokenCheck = (token: string, find: FindKey) => Promise<JWTPayload>
+
+/** jose lets a token pass without `exp`, with an `iat` in the future, and with a signature that is spelled another way. */
+export function createTokenCheck({ issuer, audience, authorizedParty, algorithms }: TokenRules): TokenCheck {
+  const rules: JWTVerifyOptions = {
+    algorithms: [...algorithms],
+    issuer,
+    audience,
+    clockTolerance: clockToleranceSeconds,
+    requiredClaims: ['exp'],
+  }
+  return async (token, find) => {
+    if (!isCanonical(token)) throw sessionInvalid('malformed')
+    const { payload } = await jwtVerify(token, find, rules)
+    requireClaims(payload, authorizedParty)
+    return payload
+  }
+}
+
+const compactToken = /^[\w-]+\.[\w-]+\.([\w-]+)$/
+
+/** One token, one spelling: base64url decoders skip whitespace and ignore a last character's spare bits. */
+function isCanonical(token: string): boolean {
+  const signature = compactToken.exec(token)?.[1]
+  if (signature === undefined) return false
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
+}
+
+function requireClaims({ iat, exp, azp }: JWTPayload, authorizedParty: string | undefined): void {
+  if (!Number.isFinite(exp)) throw sessionInvalid('claim_exp')
+  const latest = Date.now() / 1000 + clockToleranceSeconds
+  if (iat !== undefined && iat > latest) throw sessionInvalid('claim_iat')
+  if (authorizedParty !== undefined && azp !== authorizedParty) throw sessionInvalid('claim_azp')
+}
+
+const outcomes: Record<string, string> = {
+  ERR_JWT_EXPIRED: 'expired',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'algorithm_not_allowed',
+  ERR_JWKS_NO_MATCHING_KEY: 'unknown_key',
+  ERR_JWKS_MULTIPLE_MATCHING_KEYS: 'ambiguous_key',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'wrong_signature',
+}
+
+/** What a failed check means. jose's own error stays here: it holds the claims, email included. */
+export function refuseToken(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof errors.JWTClaimValidationFailed) return sessionInvalid(`claim_${error.claim}`)
+  if (error instanceof errors.JOSEError) return sessionInvalid(outcomes[error.code] ?? 'malformed')
+  // jose and WebCrypto throw their plain errors for a key that cannot serve.
+  return sessionInvalid('unusable_key')
+}

@@ -1,0 +1,85 @@
+import { hash } from 'node:crypto'
+import { errors, type JWTPayload } from 'jose'
+import type { HttpClient } from '../http/client.ts'
+import type { SessionVerifier } from './chain.ts'
+import { cookieNames, createCredentialSource } from './credential.ts'
+import type { VerifiedClaims } from './identity.ts'
+import { createJwks } from './jwks.ts'
+import {
+  createPublicKeys,
+  createSecretKeys,
+  findAlgorithmsFault,
+  type FindKey,
+  type Keys,
+} from './jwt-key.ts'
+import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
+import { toMonotonic } from './lifetime.ts'
+
+export interface JwtVerifierOptions extends TokenRules {
+  client: HttpClient
+  /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
+  source: readonly string[]
+  key: JwtKey
+  /** Of one fetch of the key set. */
+  timeoutMs: number
+  rememberMs: number
+}
+
+export type JwtKey = { jwksUrl: URL } | { publicKey: string } | { secret: string }
+
+/** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
+export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
+  const keys = createKeys(options)
+  const check = createTokenCheck(options)
+  return {
+    mode: 'jwt',
+    id: nameVerifier(options),
+    rememberMs: options.rememberMs,
+    cookies: cookieNames(options.source),
+    readCredential: createCredentialSource(options.source),
+    verify: async (token) => toVerified(await verifyToken(token, keys, check)),
+  }
+}
+
+function createKeys({ key, client, timeoutMs, algorithms }: JwtVerifierOptions): Keys {
+  const fault = findAlgorithmsFault(algorithms, 'secret' in key)
+  if (fault !== undefined) throw new TypeError(`The algorithms of jwt sessions ${fault}`)
+  if ('jwksUrl' in key) return createJwks({ client, url: key.jwksUrl, timeoutMs })
+  return 'secret' in key ? createSecretKeys(key.secret) : createPublicKeys(key.publicKey, algorithms)
+}
+
+function nameVerifier({ key, issuer, audience, authorizedParty, algorithms }: JwtVerifierOptions): string {
+  const keyName = 'jwksUrl' in key ? key.jwksUrl.href : hash('sha256', Object.values(key).join(), 'base64url')
+  return JSON.stringify([keyName, issuer, audience, authorizedParty, algorithms])
+}
+
+/** Keys are asked for only when the token has the form and the algorithm of a good one, so rubbish costs no fetch. */
+async function verifyToken(token: string, keys: Keys, check: TokenCheck): Promise<JWTPayload> {
+  let known: FindKey | undefined
+  const findCurrent: FindKey = async (header, jws) => {
+    known = await keys.current()
+    return known(header, jws)
+  }
+  try {
+    return await check(token, findCurrent)
+  } catch (error) {
+    const newer = known && (await findNewer(known, keys, error))
+    if (newer === undefined) throw refuseToken(error)
+    return await check(token, newer).catch((again: unknown) => Promise.reject(refuseToken(again)))
+  }
+}
+
+/**
+ * A rotated key shows as an unknown `kid`, or as a wrong signature where the provider reuses a `kid` or names none.
+ * An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is.
+ */
+async function findNewer(known: FindKey, keys: Keys, error: unknown): Promise<FindKey | undefined> {
+  if (error instanceof errors.JWKSNoMatchingKey) return keys.newerThan(known)
+  if (!(error instanceof errors.JWSSignatureVerificationFailed)) return undefined
+  return keys.newerThan(known).catch(() => undefined)
+}
+
+function toVerified(claims: JWTPayload): VerifiedClaims {
+  const issuer = typeof claims.iss === 'string' ? claims.iss : undefined
+  return { claims, issuer, expiresAt: toMonotonic(Number(claims.exp)) }
+}
