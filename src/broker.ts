@@ -1,0 +1,53 @@
+import type { Express } from 'express'
+import { createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createHttpClient } from './http/client.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import type { Logger } from './logger.ts'
+import { createSessions } from './session/chain.ts'
+import { createIdentify } from './session/identity.ts'
+import { createVerifier } from './session/modes.ts'
+import { createTokens } from './tokens.ts'
+import { createKeyRings } from './vendor/keys.ts'
+import { createSigninIssuer } from './vendor/signin.ts'
+import { createVendorTransport } from './vendor/transport.ts'
+
+export interface Broker {
+  app: Express
+  lifecycle: Lifecycle
+  close(): Promise<void>
+}
+
+interface BrokerOptions {
+  config: Config
+  logger: Logger
+  /** Whether the page offers a sign-in form, as the demo's does. */
+  signInForm?: boolean
+}
+
+/** Wires the parts by the configuration; listens on nothing and reads no environment. */
+export function createBroker({ config, logger, signInForm = false }: BrokerOptions): Broker {
+  const { vendor, proxy } = config
+  const client = createHttpClient({
+    maxConnections: vendor.maxConnections,
+    connectTimeoutMs: vendor.timeoutMs / 2,
+    httpsProxy: proxy.https,
+    noProxy: proxy.no,
+  })
+  const verifiers = config.sessions.modes.map((mode) => createVerifier(mode, { client, ...config.sessions }))
+  const sessions = createSessions(verifiers, createIdentify(config.sessions.identity))
+  const transport = createVendorTransport({ client, timeoutMs: vendor.timeoutMs })
+  const issuer = createSigninIssuer({ transport, baseUrl: vendor.baseUrl, communityId: vendor.communityId })
+  const lifecycle = createLifecycle()
+  const app = createApp({
+    allowedOrigins: config.allowedOrigins,
+    trustedProxies: config.trustedProxies,
+    lifecycle,
+    logger,
+    sessions,
+    tokens: createTokens({ issuer, cacheMs: config.tokenCacheMs }),
+    keys: createKeyRings(vendor.apiKeys, vendor.apiKeysByType),
+    page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
+  })
+  return { app, lifecycle, close: () => client.close() }
+}

@@ -1,0 +1,184 @@
+import { isIP } from 'node:net'
+import { domainToASCII } from 'node:url'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+
+// The grammar of each kind of value. A message says what is expected and never quotes what was found.
+
+/** A whole number within bounds. */
+export const integer = (min: number, max: number) =>
+  text(`must be a whole number from ${min} to ${max}`, (value) => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+    return number >= min && number <= max ? number : undefined
+  })
+
+export const flag = text('must be true or false', (value) => ({ true: true, false: false })[value])
+
+/** Visible ASCII, as a header can carry it; what a template left behind is refused. */
+export const headerSecret = text(
+  'must be visible ASCII without spaces, and not a placeholder (its value is not shown)',
+  (value) => (isHeaderSecret(value) ? value : undefined),
+)
+
+/** The lines of the key file: the key in use, and one for when the vendor refuses it. */
+export const apiKeys = text(
+  'must be one or two lines of visible ASCII, and not a placeholder (its value is not shown)',
+  (value) => {
+    const keys = value.split(/\r?\n/)
+    return keys.length <= 2 && keys.every(isHeaderSecret) ? keys : undefined
+  },
+)
+
+/** A PEM, also in one line with `\\n` for its line ends; the rules check whether it is a fitting key. */
+export const pem = z.string().transform((value) => value.replaceAll('\\n', '\n'))
+
+/** https anywhere; http only where it stays on the machine. */
+export const vendorUrl = text('must be an https origin without path (http on loopback only)', (value) => {
+  const url = parseUrl(value)
+  const bare = url !== undefined && url.pathname === '/' && url.search === '' && !value.endsWith('?')
+  return bare && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
+})
+
+/** https anywhere; http only where it stays on the machine or its private network. */
+export const sourceUrl = text(
+  'must be an https URL (http on a private network only), without userinfo',
+  (value) => {
+    const url = parseUrl(value)
+    return url !== undefined && (url.protocol === 'https:' || isPrivateHost(url.hostname)) ? url : undefined
+  },
+)
+
+export const redisUrl = text('must be a redis:// or rediss:// URL (its value is not shown)', (value) =>
+  /^rediss?:\/\/[^\s/]+/.test(value) && URL.canParse(value) ? value : undefined,
+)
+
+export const proxyUrl = text('must be an http:// or https:// URL (its value is not shown)', (value) =>
+  /^https?:\/\//.test(value) && URL.canParse(value) ? value : undefined,
+)
+
+/** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */
+export const origin = text(
+  'must be exact origins such as https://app.example.com: no wildcard, null, path or trailing slash',
+  (value) => {
+    const url = parseUrl(value)
+    const exact = url?.origin === value && /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/.test(url.hostname)
+    return exact ? value : undefined
+  },
+)
+
+/** A network in CIDR notation, or one address; never a whole address family or an IPv4-mapped network. */
+export const cidr = text(
+  'must be addresses or CIDRs such as 10.0.0.0/8 (true and hop counts are not)',
+  (value) => {
+    const [address = '', prefix, ...rest] = value.split('/')
+    if (isIP(address) === 0 || rest.length > 0 || /^::ffff:/i.test(address)) return undefined
+    if (prefix === undefined) return value
+    return /^[1-9]\d{0,2}$/.test(prefix) && ipaddr.isValidCIDR(value) ? value : undefined
+  },
+)
+
+export const listenAddress = text('must be host:port', (value) => {
+  const match = /^(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/i.exec(value)
+  const port = Number(match?.[2])
+  return match !== null && port <= 65_535 ? { host: match[1]!.replace(/^\[|\]$/g, ''), port } : undefined
+})
+
+export const host = text('must be a host name or address', (value) =>
+  /^[A-Za-z0-9.:-]{1,253}$/.test(value) ? value : undefined,
+)
+
+export const communityId = matching(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+
+export const claimName = matching(/^[\x21-\x7e]{1,256}$/, 'must be the name of a claim, or a dotted path')
+
+export const headerName = matching(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be the name of a header')
+
+export const cookieName = matching(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'must be the name of a cookie')
+
+export const visible = matching(/^[\x21-\x7e]{1,1024}$/, 'must be visible ASCII without spaces')
+
+/** Where a token is: `bearer`, `cookie:NAME` or `header:NAME`. */
+export const credentialEntry = matching(
+  /^(bearer|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})$/,
+  'must be bearer, cookie:NAME or header:NAME',
+)
+
+export const emailDomain = text('must be domains such as example.com', (value) => {
+  const ascii = domainToASCII(value.toLowerCase())
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(ascii) ? ascii : undefined
+})
+
+const widgetType = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+
+/** A widget of the page: `type:id`, or `public:type:id` for one that needs no token. */
+export const widget = text('must be type:id or public:type:id', (value) => {
+  const match = /^(public:)?([A-Za-z0-9][A-Za-z0-9_-]{0,63}):([A-Za-z0-9_=-]{1,128})$/.exec(value)
+  return match === null ? undefined : { type: match[2]!, id: match[3]!, public: match[1] !== undefined }
+})
+
+/** A widget type with an API key of its own. */
+export const typedKey = text(
+  'must be type:key pairs (no value is shown)',
+  (value): [string, string] | undefined => {
+    const colon = value.indexOf(':')
+    const type = value.slice(0, colon)
+    const key = value.slice(colon + 1)
+    return colon > 0 && widgetType.test(type) && isHeaderSecret(key) ? [type, key] : undefined
+  },
+)
+
+/** Comma-separated values of one kind; spaces around them and a trailing comma do not count. */
+export function listOf<Value>(field: z.ZodType<Value, string>) {
+  return z
+    .string()
+    .transform((value) => value.split(',').map((entry) => entry.trim()))
+    .transform((entries) => entries.filter((entry, index) => entry !== '' || index < entries.length - 1))
+    .pipe(z.array(field).min(1, 'must name at least one'))
+}
+
+/** Makes a field of a parser that returns undefined for what it refuses. */
+function text<Value>(message: string, parse: (value: string) => Value | undefined) {
+  return z.string().transform((value, context) => {
+    const parsed = parse(value)
+    if (parsed !== undefined) return parsed
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  })
+}
+
+function matching(pattern: RegExp, message: string) {
+  return text(message, (value) => (pattern.test(value) ? value : undefined))
+}
+
+/** Whether a secret can travel in a header as it is: visible ASCII, and no template's text. */
+export function isHeaderSecret(value: string): boolean {
+  const placeholder = /^(change-?_?me|replace-?_?me|your[-_ ]?(widget[-_ ])?api[-_ ]?key|secret|todo|xxx+)$/i
+  return /^[\x21-\x7e]{1,4096}$/.test(value) && !placeholder.test(value)
+}
+
+function parseUrl(value: string): URL | undefined {
+  const url = /^https?:\/\/[^\s#]+$/i.test(value) ? attempt(() => new URL(value)) : undefined
+  return url?.username === '' && url.password === '' ? url : undefined
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** A single label (a compose service), a reserved private suffix, or an address that no router on the internet carries. */
+function isPrivateHost(hostname: string): boolean {
+  const address = hostname.replace(/^\[|\]$/g, '')
+  if (!ipaddr.isValid(address))
+    return !hostname.includes('.') || /\.(local|internal|localhost)$/.test(hostname)
+  return ['loopback', 'private', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(
+    ipaddr.process(address).range(),
+  )
+}
+
+function attempt<Value>(work: () => Value): Value | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,109 @@
+import { findAlgorithmsFault, findPublicKeyFault, findSecretFault } from '../session/jwt-key.ts'
+import type { Environment, Fault } from './sources.ts'
+
+// Which variables need, or exclude, which others. Each rule looks only at what is set, so that all faults show at once.
+
+const neededByMode: Record<string, readonly string[]> = {
+  'forward-auth': ['SESSION_FORWARD_URL'],
+  jwt: [],
+  introspection: [
+    'SESSION_INTROSPECTION_URL',
+    'SESSION_INTROSPECTION_CLIENT_ID',
+    'SESSION_INTROSPECTION_CLIENT_SECRET',
+  ],
+  'trusted-header': ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF'],
+  'express-session': ['SESSION_STORE_URL', 'SESSION_SECRET'],
+}
+
+export const sessionModes = Object.keys(neededByMode)
+
+/** What the contract promises and this version does not have: it refuses to start rather than to ignore it. */
+const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS', 'ADMIN_LISTEN']
+
+/** Finds the faults between variables. */
+export function findConflicts(values: Environment): Fault[] {
+  const modes = (values.SESSION_MODE ?? '').split(',').map((mode) => mode.trim())
+  return [
+    ...required(values, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'], 'is required'),
+    ...modes.flatMap((mode) =>
+      required(values, neededByMode[mode] ?? [], `is required for SESSION_MODE=${mode}`),
+    ),
+    ...(modes.includes('jwt') ? jwtConflicts(values) : []),
+    ...shutdownConflicts(values),
+    ...transportConflicts(values),
+    ...notYetThere
+      .filter((name) => values[name] !== undefined)
+      .map((name) => ({ name, message: 'is not there yet in this version: remove it' })),
+  ]
+}
+
+function required(values: Environment, names: readonly string[], message: string): Fault[] {
+  return names.filter((name) => values[name] === undefined).map((name) => ({ name, message }))
+}
+
+function jwtConflicts(values: Environment): Fault[] {
+  const keyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
+  const present = keyNames.filter((name) => values[name] !== undefined)
+  const faults: Fault[] = []
+  if (present.length !== 1) {
+    const message = `SESSION_MODE=jwt needs exactly one of ${keyNames.join(', ')}`
+    faults.push(...(present.length === 0 ? keyNames.slice(0, 1) : present).map((name) => ({ name, message })))
+  }
+  if (present.some((name) => name !== 'SESSION_JWT_SECRET')) faults.push(...asymmetricConflicts(values))
+  return [...faults, ...keyConflicts(values)]
+}
+
+/** Without issuer and audience, any token that the provider signs for anybody would be a session here (RFC 8725 §3.8, §3.9). */
+function asymmetricConflicts(values: Environment): Fault[] {
+  const faults = required(values, ['SESSION_JWT_ISSUER'], 'is required with a JWKS or public key')
+  if (values.SESSION_JWT_AUDIENCE === undefined && values.SESSION_JWT_AUTHORIZED_PARTY === undefined) {
+    const message = 'is required with a JWKS or public key (or SESSION_JWT_AUTHORIZED_PARTY)'
+    faults.push({ name: 'SESSION_JWT_AUDIENCE', message })
+  }
+  return faults
+}
+
+function keyConflicts(values: Environment): Fault[] {
+  const { SESSION_JWT_SECRET: secret, SESSION_JWT_PUBLIC_KEY: pem } = values
+  const algorithms = jwtAlgorithms(values)
+  return [
+    faultOf('SESSION_JWT_ALGORITHMS', findAlgorithmsFault(algorithms, secret !== undefined)),
+    faultOf('SESSION_JWT_SECRET', secret && findSecretFault(secret)),
+    faultOf('SESSION_JWT_PUBLIC_KEY', pem && findPublicKeyFault(pem.replaceAll('\\n', '\n'), algorithms)),
+  ].flat()
+}
+
+type JwtNames = { SESSION_JWT_ALGORITHMS?: string; SESSION_JWT_SECRET?: string }
+
+/** The allow-list, or its default: what a key of this kind is used with. */
+export function jwtAlgorithms({
+  SESSION_JWT_ALGORITHMS: list,
+  SESSION_JWT_SECRET: secret,
+}: JwtNames): string[] {
+  if (list !== undefined) return list.split(',').map((name) => name.trim())
+  return secret === undefined ? ['RS256', 'ES256', 'EdDSA'] : ['HS256']
+}
+
+function faultOf(name: string, message: string | undefined): Fault[] {
+  return message ? [{ name, message }] : []
+}
+
+function shutdownConflicts(values: Environment): Fault[] {
+  const delayMs = Number(values.SHUTDOWN_DELAY_MS ?? 3000)
+  const timeoutMs = Number(values.SHUTDOWN_TIMEOUT_MS ?? 8000)
+  return timeoutMs < delayMs
+    ? [{ name: 'SHUTDOWN_TIMEOUT_MS', message: 'must not be below SHUTDOWN_DELAY_MS, which it includes' }]
+    : []
+}
+
+function transportConflicts(values: Environment): Fault[] {
+  const faults: Fault[] = []
+  if (values.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+    const message = 'turns TLS verification off: remove it, and name a private CA by NODE_EXTRA_CA_CERTS'
+    faults.push({ name: 'NODE_TLS_REJECT_UNAUTHORIZED', message })
+  }
+  if (values.WIDGET_API_KEY?.includes('\n') && values.WIDGET_API_KEY_FILE === undefined) {
+    faults.push({ name: 'WIDGET_API_KEY', message: 'may have two lines only as WIDGET_API_KEY_FILE' })
+  }
+  return faults
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import * as field from './fields.ts'
+import { sessionModes } from './rules.ts'
+
+/** The environment: every name, its grammar and its default. */
+export const variables = z.object({
+  HOST: field.host.prefault('0.0.0.0'),
+  PORT: field.integer(0, 65_535).prefault('3000'),
+  ADMIN_LISTEN: field.listenAddress.optional(),
+  WIDGET_BASE_URL: field.vendorUrl.prefault('https://prod-widgets.returning.ai'),
+  WIDGET_COMMUNITY_ID: field.communityId,
+  WIDGET_API_KEY: field.apiKeys,
+  WIDGET_API_KEYS: field.listOf(field.typedKey).optional(),
+  WIDGETS: field.listOf(field.widget).optional(),
+  RAI_ACCESS_ID: field.visible.optional(),
+  RAI_ACCESS_KEY: field.headerSecret.optional(),
+  RAI_API_URL: field.vendorUrl.optional(),
+  RAI_USER_IDENTIFIERS: field.listOf(field.visible).optional(),
+  ALLOWED_ORIGINS: field.listOf(field.origin).optional(),
+  TRUST_PROXY: field.listOf(field.cidr).optional(),
+  SESSION_MODE: field.listOf(z.enum(sessionModes, `must be of ${sessionModes.join(', ')}`)),
+  SESSION_EMAIL_CLAIM: field.claimName.prefault('email'),
+  SESSION_SUBJECT_CLAIM: field.claimName.prefault('sub'),
+  SUBJECT_KEY: field.visible.optional(),
+  SESSION_REQUIRE_VERIFIED_EMAIL: field.flag.prefault('false'),
+  SESSION_EMAIL_DOMAINS: field.listOf(field.emailDomain).optional(),
+  SESSION_JWT_JWKS_URL: field.sourceUrl.optional(),
+  SESSION_JWT_PUBLIC_KEY: field.pem.optional(),
+  SESSION_JWT_SECRET: z.string().optional(),
+  SESSION_JWT_SOURCE: field.listOf(field.credentialEntry).prefault('bearer'),
+  SESSION_JWT_ISSUER: field.visible.optional(),
+  SESSION_JWT_AUDIENCE: field.visible.optional(),
+  SESSION_JWT_AUTHORIZED_PARTY: field.visible.optional(),
+  SESSION_JWT_ALGORITHMS: z.string().optional(),
+  SESSION_INTROSPECTION_URL: field.sourceUrl.optional(),
+  SESSION_INTROSPECTION_CLIENT_ID: field.visible.optional(),
+  SESSION_INTROSPECTION_CLIENT_SECRET: field.visible.optional(),
+  SESSION_INTROSPECTION_SOURCE: field.listOf(field.credentialEntry).prefault('bearer'),
+  SESSION_FORWARD_URL: field.sourceUrl.optional(),
+  SESSION_CACHE_SECONDS: field.integer(0, 3600).prefault('30'),
+  SESSION_HEADER: field.headerName.optional(),
+  SESSION_HEADER_PEERS: field.listOf(field.cidr).optional(),
+  SESSION_HEADER_PROOF: field.headerSecret.optional(),
+  SESSION_STORE_URL: field.redisUrl.optional(),
+  SESSION_STORE_PREFIX: z.string().prefault('sess:'),
+  SESSION_STORE_COOKIE: field.cookieName.prefault('connect.sid'),
+  SESSION_SECRET: field.listOf(z.string().min(1)).optional(),
+  REDIS_URL: field.redisUrl.optional(),
+  RATE_LIMIT_PER_MINUTE: field.integer(1, 1_000_000).prefault('30'),
+  TOKEN_CACHE_SECONDS: field.integer(0, 86_400).prefault('60'),
+  VENDOR_TIMEOUT_MS: field.integer(100, 60_000).prefault('5000'),
+  VENDOR_MAX_CONNECTIONS: field.integer(1, 10_000).prefault('128'),
+  VENDOR_MAX_QUEUE: field.integer(0, 100_000).prefault('1024'),
+  SHUTDOWN_DELAY_MS: field.integer(0, 600_000).prefault('3000'),
+  SHUTDOWN_TIMEOUT_MS: field.integer(0, 600_000).prefault('8000'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a pino level')
+    .prefault('info'),
+  HTTPS_PROXY: field.proxyUrl.optional(),
+  NO_PROXY: z.string().optional(),
+})
+
+/** Those that also come from a file, by `X_FILE`. */
+export const fromFiles = [
+  'WIDGET_API_KEY',
+  'WIDGET_API_KEYS',
+  'RAI_ACCESS_KEY',
+  'SUBJECT_KEY',
+  'SESSION_JWT_PUBLIC_KEY',
+  'SESSION_JWT_SECRET',
+  'SESSION_INTROSPECTION_CLIENT_SECRET',
+  'SESSION_HEADER_PROOF',
+  'SESSION_STORE_URL',
+  'SESSION_SECRET',
+  'REDIS_URL',
+]
+
+export const variableNames: readonly string[] = Object.keys(variables.shape)
+
+export type Variables = z.infer<typeof variables>

@@ -1,0 +1,65 @@
+import cors from 'cors'
+import type { Request, RequestHandler } from 'express'
+import { Problem } from '../problems.ts'
+
+type OriginSet = ReadonlySet<string>
+
+/**
+ * Lets the script of an allowed page read the answer, and answers its preflight with one fixed set, never an echo.
+ * This alone keeps nobody out (a request without preflight still runs): `requireTrustedOrigin` does.
+ */
+export function allowOrigins(allowed: OriginSet): RequestHandler {
+  const share = cors({
+    origin: true,
+    credentials: true,
+    methods: ['POST'],
+    allowedHeaders: ['Authorization', 'Cache-Control', 'Content-Type', 'Email', 'X-Requested-With'],
+    exposedHeaders: ['Retry-After', 'X-Request-Id'],
+    maxAge: 600,
+  })
+  return function allowListedOrigin(request, response, next) {
+    response.setHeader('Vary', 'Origin')
+    if (allowed.has(request.headers.origin ?? '')) share(request, response, next)
+    else next()
+  }
+}
+
+/**
+ * Refuses what another site's page could have sent with the user's cookies, before any work is done: a body-less POST
+ * needs no preflight (draft-ietf-oauth-browser-based-apps §6.1.3.3). `Sec-Fetch-*` headers cannot be set by a script.
+ */
+export function requireTrustedOrigin(
+  allowed: OriginSet,
+  carriesCookie: (request: Request) => boolean,
+): RequestHandler {
+  return function checkOrigin(request, response, next) {
+    const origin = request.headers.origin
+    const listed = origin !== undefined && allowed.has(origin)
+    if (isNavigation(request) || !(listed || isSameOrigin(request, origin, carriesCookie))) {
+      throw new Problem('origin_not_allowed')
+    }
+    response.locals.origin = listed ? origin : 'same-origin'
+    next()
+  }
+}
+
+function isSameOrigin(
+  request: Request,
+  origin: string | undefined,
+  carriesCookie: (request: Request) => boolean,
+) {
+  const site = request.headers['sec-fetch-site']
+  if (origin === 'null') return false
+  if (site !== undefined) return site === 'same-origin'
+  if (origin !== undefined) return hostOf(origin) === request.headers.host?.toLowerCase()
+  return !carriesCookie(request)
+}
+
+/** A form, a link or a frame, not a script's fetch. */
+function isNavigation({ headers }: Request): boolean {
+  return headers['sec-fetch-mode'] === 'navigate' || (headers['sec-fetch-dest'] ?? 'empty') !== 'empty'
+}
+
+function hostOf(origin: string): string | undefined {
+  return /^https?:\/\/([^/?#@\s]+)$/i.exec(origin)?.[1]?.toLowerCase()
+}

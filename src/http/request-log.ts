@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { Request, RequestHandler, Response } from 'express'
+import type { Logger } from '../logger.ts'
+import type { Diagnosis, ProblemCode } from '../problems.ts'
+
+declare global {
+  // eslint-disable-next-line typescript/no-namespace
+  namespace Express {
+    interface Locals {
+      requestId: string
+      /** The allowed origin that asks, or `same-origin`. */
+      origin?: string
+      subject?: string
+      code?: ProblemCode
+      diagnosis?: Diagnosis
+    }
+  }
+}
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
+
+/** Gives each request its id and, at its end, one line of hand-picked fields. */
+export function logRequests(logger: Logger): RequestHandler {
+  return function logAtEnd(request, response, next) {
+    const startedAt = performance.now()
+    const given = request.headers['x-request-id']
+    const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID()
+    response.locals.requestId = requestId
+    response.setHeader('X-Request-Id', requestId)
+    response.once('close', () => writeLine(logger, request, response, performance.now() - startedAt))
+    next()
+  }
+}
+
+function writeLine(logger: Logger, request: Request, response: Response, durationMs: number): void {
+  const answered = response.writableFinished
+  const status = answered ? response.statusCode : 499
+  const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error'
+  const { requestId, subject, code, diagnosis } = response.locals
+  logger[level]({
+    requestId,
+    method: request.method,
+    route: routeOf(request),
+    status,
+    code: answered ? code : 'client_closed',
+    durationMs: Math.round(durationMs * 10) / 10,
+    subject,
+    clientIp: clientAddress(request),
+    ...diagnosis,
+  })
+}
+
+/** The template of the route, never the path as sent: a path may hold anything. */
+function routeOf(request: Request): string | undefined {
+  const route: { path?: unknown } | undefined = request.route
+  return typeof route?.path === 'string' ? route.path : undefined
+}
+
+/** The caller's address, an IPv4-mapped one as IPv4; a trusted proxy's word only where it is an address. */
+export function clientAddress(request: Request): string | undefined {
+  const given = request.ip ?? ''
+  const address = isIP(given) === 0 ? request.socket.remoteAddress : given
+  return address?.replace(/^::ffff:(?=\d+\.)/i, '')
+}

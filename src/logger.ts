@@ -1,0 +1,42 @@
+import { pino, type DestinationStream, type Logger } from 'pino'
+
+export type { Logger }
+
+interface LoggerOptions {
+  level: string
+  destination?: DestinationStream
+}
+
+/**
+ * One JSON object per line, written from named fields only: whoever logs picks each field by hand,
+ * so that no object from outside (a request, an error of a library, a vendor's body) can reach a line whole.
+ */
+export function createLogger({ level, destination }: LoggerOptions): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  return pino(options, destination ?? createStdout())
+}
+
+/** Buffered and never blocking: a reader of stdout that is slow or gone costs log lines, not requests. */
+function createStdout(): DestinationStream {
+  const stdout = pino.destination({
+    dest: 1,
+    sync: false,
+    minLength: 4096,
+    maxLength: 8_388_608,
+    periodicFlush: 250,
+  })
+  stdout.on('error', () => undefined)
+  return stdout
+}
+
+/** Where in our code an unexpected error arose: its class and the files, never its message, which may quote a secret. */
+export function describeError(error: unknown): { errorName: string; stack: string[] } {
+  if (!(error instanceof Error)) return { errorName: typeof error, stack: [] }
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  return { errorName: error.name, stack: frames.slice(0, 8).map((line) => line.trim()) }
+}

@@ -1,0 +1,71 @@
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { RequestHandler } from 'express'
+import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
+
+export interface PageOptions {
+  widgetOrigin: string
+  widgets: readonly { type: string; id: string; public: boolean }[]
+  signInForm: boolean
+}
+
+export interface Asset {
+  path: string
+  handlers: RequestHandler[]
+}
+
+const html = 'text/html; charset=utf-8'
+const javascript = 'text/javascript; charset=utf-8'
+
+export const version: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).version
+
+/** The static side, as a fixed list: no path of a request ever reaches the file system. */
+export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions): Asset[] {
+  const config = JSON.stringify({ widgetOrigin, widgets, signInForm, version })
+  const onPage = pageHeaders(widgetOrigin)
+  const briefly = 'public, max-age=300'
+  const forEver = 'public, max-age=31536000, immutable'
+  return [
+    { path: '/', handlers: [onPage, serve(read('index.html'), html)] },
+    { path: '/page.js', handlers: [onPage, serve(read('page.js'), javascript)] },
+    { path: '/page.css', handlers: [onPage, serve(read('page.css'), 'text/css; charset=utf-8')] },
+    {
+      path: '/config.json',
+      handlers: [dataHeaders, serve(Buffer.from(config), 'application/json; charset=utf-8')],
+    },
+    {
+      path: '/bridge.js',
+      handlers: [scriptHeaders, openToAll, serve(read('bridge.js'), javascript, briefly)],
+    },
+    {
+      path: `/bridge-${version}.js`,
+      handlers: [scriptHeaders, openToAll, serve(read('bridge.js'), javascript, forEver)],
+    },
+  ]
+}
+
+/** A script with `integrity` loads only by CORS (Subresource Integrity §3.3). */
+const openToAll: RequestHandler = (_request, response, next) => {
+  response.setHeader('Access-Control-Allow-Origin', '*')
+  next()
+}
+
+function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHandler {
+  const etag = `"${hash('sha256', body, 'base64url').slice(0, 27)}"`
+  return function serveAsset(request, response) {
+    response.setHeader('Cache-Control', cacheControl)
+    response.setHeader('ETag', etag)
+    if (request.fresh) {
+      response.status(304).end()
+      return
+    }
+    response.setHeader('Content-Type', type)
+    response.end(body)
+  }
+}
+
+function read(name: string): Buffer {
+  return readFileSync(new URL(`../../public/${name}`, import.meta.url))
+}

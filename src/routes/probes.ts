@@ -1,0 +1,19 @@
+import type { RequestHandler } from 'express'
+import type { Lifecycle } from '../lifecycle.ts'
+import { Problem } from '../problems.ts'
+
+/** Liveness: the process answers. Depends on nothing else, or an outage elsewhere would restart us. */
+export const answerHealthz: RequestHandler = (_request, response) => {
+  response.setHeader('Cache-Control', 'no-store')
+  response.json({ status: 'ok' })
+}
+
+/** Readiness: started and not draining. The vendor does not count: a replica is no readier elsewhere. */
+export function answerReadyz(lifecycle: Lifecycle): RequestHandler {
+  return function handleReadyz(_request, response) {
+    if (lifecycle.state !== 'ready')
+      throw new Problem('shutting_down', { diagnosis: { outcome: lifecycle.state } })
+    response.setHeader('Cache-Control', 'no-store')
+    response.json({ status: 'ok' })
+  }
+}

@@ -1,0 +1,77 @@
+import type { Request, RequestHandler, Response } from 'express'
+import type { Logger } from '../logger.ts'
+import type { Sessions } from '../session/chain.ts'
+import type { Session } from '../session/identity.ts'
+import type { Tokens } from '../tokens.ts'
+import type { KeyRings } from '../vendor/keys.ts'
+import type { IssuedToken } from '../vendor/signin.ts'
+
+export interface WidgetTokenDependencies {
+  logger: Logger
+  sessions: Sessions
+  tokens: Tokens
+  keys: KeyRings
+}
+
+/** `POST /widget-token`: the session of the customer's app in, a widget token for exactly that user out. */
+export function issueWidgetToken({
+  logger,
+  sessions,
+  tokens,
+  keys,
+}: WidgetTokenDependencies): RequestHandler {
+  return async function handleWidgetToken(request, response) {
+    const signal = abortWith(response)
+    const session = await sessions.verify(request, signal)
+    response.locals.subject = session.subject
+    const issued = await tokens.get({
+      session,
+      keys: keys.of(widgetTypeOf(request)),
+      fresh: asksForFresh(request),
+      signal,
+      admit: () => undefined,
+      minted: (token) => audit(logger, session, token, response),
+    })
+    sendToken(response, issued, session.subject)
+  }
+}
+
+function sendToken(response: Response, { token, expiresAt }: IssuedToken, subject: string): void {
+  if (response.headersSent) return
+  const expiresIn =
+    expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))
+  response.json({ token, expiresIn, subject })
+}
+
+function audit(
+  logger: Logger,
+  session: Session,
+  { vendorMs, attempts, keyId }: IssuedToken,
+  response: Response,
+): void {
+  const { requestId, origin } = response.locals
+  const { subject, mode: sessionMode } = session
+  logger.info({ event: 'token_issued', requestId, subject, sessionMode, origin, vendorMs, attempts, keyId })
+}
+
+/** Aborts when the caller goes away before it has its answer. */
+function abortWith(response: Response): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+function widgetTypeOf({ url }: Request): string | undefined {
+  const start = url.indexOf('?')
+  return start === -1 ? undefined : (new URLSearchParams(url.slice(start)).get('widget') ?? undefined)
+}
+
+/** `fetch(…, { cache: 'reload' })` sends `no-cache` (RFC 9111 §5.2.1.4) without a preflight. */
+function asksForFresh({ headers }: Request): boolean {
+  return (
+    headers['cache-control']?.split(',').some((directive) => directive.trim().toLowerCase() === 'no-cache') ??
+    false
+  )
+}

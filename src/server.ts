@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import dotenv from 'dotenv'
+import { createBroker, type Broker } from './broker.ts'
+import { ConfigError, loadConfig, type Config } from './config.ts'
+import { createHttpServer } from './http/server.ts'
+import { createLogger, describeError } from './logger.ts'
+import { createShutdown } from './shutdown.ts'
+
+// The process: configuration, logger, broker, listener; drains on SIGTERM.
+
+dotenv.config({ quiet: true })
+const config = loadConfigOrExit()
+if (process.argv.includes('--check-config')) {
+  process.stdout.write('The configuration is usable.\n')
+  process.exit(0)
+}
+
+const logger = createLogger({ level: config.logLevel })
+process.on('uncaughtException', exitAfterBug)
+
+const broker = createBroker({ config, logger })
+const server = createHttpServer(broker.app)
+await listen(server, config)
+stopOnSignals(server, broker)
+broker.lifecycle.state = 'ready'
+logger.info({
+  event: 'listening',
+  ...addressOf(server),
+  sessionModes: config.sessions.modes.map(({ mode }) => mode),
+})
+
+function loadConfigOrExit(): Config {
+  try {
+    return loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+async function listen(server: Server, { listen: { host, port } }: Config): Promise<void> {
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
+    process.stderr.write(`The address ${host}:${port} ${reason}: set PORT or HOST to another.\n`)
+    process.exit(1)
+  }
+}
+
+function stopOnSignals(server: Server, broker: Broker): void {
+  const shutdown = createShutdown({ server, broker, logger, ...config.shutdown, exit: exitFlushed })
+  process.on('SIGTERM', () => shutdown('SIGTERM'))
+  process.on('SIGINT', () => shutdown('SIGINT'))
+}
+
+function addressOf(server: Server): { host: string; port: number } {
+  const { address, port } = server.address() as AddressInfo
+  return { host: address, port }
+}
+
+/** A bug leaves an unknown state behind: one line, and the supervisor starts us anew. */
+function exitAfterBug(error: unknown): void {
+  logger.fatal({ event: 'uncaught_exception', ...describeError(error) })
+  exitFlushed(1)
+}
+
+function exitFlushed(code: number): void {
+  const end = () => process.exit(code)
+  logger.flush(end)
+  setTimeout(end, 500)
+}

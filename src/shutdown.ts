@@ -1,0 +1,51 @@
+import type { Server } from 'node:http'
+import type { Broker } from './broker.ts'
+import type { Logger } from './logger.ts'
+
+interface ShutdownOptions {
+  server: Server
+  broker: Broker
+  logger: Logger
+  /** From SIGTERM until no new connection is accepted: load balancers need it to look elsewhere. */
+  delayMs: number
+  /** From the signal until the hard end, the delay included. */
+  timeoutMs: number
+  exit: (code: number) => void
+}
+
+/**
+ * Makes the reaction to a stop signal: not ready at once, no new connections after the delay, end when the last answer
+ * is out (exit 0) or at the timeout (exit 1). SIGINT has no delay; a second signal ends at once.
+ */
+export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exit }: ShutdownOptions) {
+  return function shutdown(signal: 'SIGTERM' | 'SIGINT'): void {
+    if (broker.lifecycle.state === 'draining') {
+      exit(1)
+      return
+    }
+    logger.info({ event: 'draining', signal })
+    broker.lifecycle.state = 'draining'
+    setTimeout(endNow, timeoutMs)
+    setTimeout(stopAccepting, signal === 'SIGINT' ? 0 : delayMs)
+  }
+
+  function stopAccepting(): void {
+    server.close(() => finish(0))
+    server.closeIdleConnections()
+  }
+
+  /** Whoever still waits gets an answer rather than a reset; what is written leaves before the sockets are cut. */
+  function endNow(): void {
+    logger.warn({ event: 'shutdown_timeout' })
+    broker.lifecycle.refuseOpen()
+    setImmediate(() => {
+      server.closeAllConnections()
+      finish(1)
+    })
+  }
+
+  function finish(code: number): void {
+    logger.info({ event: 'stopped' })
+    void broker.close().finally(() => exit(code))
+  }
+}

@@ -1,0 +1,65 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { SignJWT } from 'jose'
+
+export interface VendorRequest {
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
+  rawHeaders: string[]
+  body: string
+}
+
+export type VendorAnswer = (response: ServerResponse, request: VendorRequest) => void | Promise<void>
+
+const secret = new TextEncoder().encode('the stand-in signs its widget tokens with this')
+let minted = 0
+
+/** A token as the vendor makes them: never twice the same, five minutes long unless told. */
+export function mintVendorToken(email: string, lifeSeconds = 300): Promise<string> {
+  minted += 1
+  return new SignJWT({ email, jti: String(minted) })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setExpirationTime(Math.floor(Date.now() / 1000) + lifeSeconds)
+    .sign(secret)
+}
+
+const giveToken: VendorAnswer = async (response, { headers }) => {
+  const token = await mintVendorToken(String(headers.email))
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ token }))
+}
+
+/** The wire of the vendor: records every request, and answers with a token until a test tells it otherwise. */
+export async function startVendor() {
+  const requests: VendorRequest[] = []
+  const vendor = { answer: giveToken }
+  async function receive(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(chunk)
+    const { method = '', url = '', headers, rawHeaders } = incoming
+    const request = { method, url, headers, rawHeaders, body: Buffer.concat(chunks).toString() }
+    requests.push(request)
+    await vendor.answer(response, request)
+  }
+
+  const server = createServer((incoming, response) => void receive(incoming, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    server,
+    requests,
+    giveToken,
+    /** Answers from now on by this; without an argument, with tokens again. */
+    answerWith(answer: VendorAnswer = giveToken) {
+      vendor.answer = answer
+    },
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+export type Vendor = Awaited<ReturnType<typeof startVendor>>
