@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { HttpClient, OutboundAnswer } from '../http/client.ts'
+import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
@@ -52,14 +53,23 @@ function basicCredentials(clientId: string, clientSecret: string): string {
   return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
 }
 
-/** A refusal of our own credentials says nothing about the user's: that is an outage, which an operator must mend. */
 function readAnswer({ status, body }: OutboundAnswer): VerifiedClaims {
-  if (status === 400 || status === 401 || status === 403) throw sourceUnavailable('client_refused')
-  if (status !== 200) throw sourceUnavailable('unexpected_status')
+  if (status !== 200) throw readRefusal(status, body)
   const claims = parseSourceJson(body)
   if (!isRecord(claims) || claims.active !== true) throw sessionInvalid('inactive')
   const expiresAt = requireLifetime(claims)
   return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
+}
+
+/**
+ * That the server refuses our own credentials says nothing about the user's: it is an outage, which an operator must
+ * mend. Some servers answer 400 for a token of a kind that they do not introspect (RFC 7009 §2.2.1): that is a verdict.
+ */
+function readRefusal(status: number, body: string): Problem {
+  if (status === 400 && body.includes('"unsupported_token_type"'))
+    return sessionInvalid('unsupported_token_type')
+  const clientRefused = status === 400 || status === 401 || status === 403
+  return sourceUnavailable(clientRefused ? 'client_refused' : `answer_status_${status}`)
 }
 
 /** Both dates are optional here (RFC 7662 §2.2); some servers spell an absent one as null. */

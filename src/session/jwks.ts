@@ -85,11 +85,11 @@ export function createJwks({ client, url, timeoutMs, now = () => performance.now
 async function fetchKeys(client: HttpClient, url: URL, timeoutMs: number): Promise<FindKey> {
   const headers = { accept: 'application/jwk-set+json, application/json', 'accept-encoding': 'identity' }
   const answer = await askSource(client, { url, method: 'GET', headers, timeoutMs, maxBytes })
-  if (answer.status !== 200) throw sourceUnavailable('unexpected_status')
+  if (answer.status !== 200) throw sourceUnavailable(`answer_status_${answer.status}`)
   const set = parseSourceJson(answer.body)
   try {
     return createLocalJWKSet(set as JSONWebKeySet)
   } catch (error) {
-    throw sourceUnavailable('not_a_key_set', error)
+    throw sourceUnavailable('answer_not_a_key_set', error)
   }
 }

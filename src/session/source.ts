@@ -21,9 +21,9 @@ export async function askSource(client: HttpClient, request: OutboundRequest): P
 /** JSON from a session source, of whatever shape; what is no JSON comes from a proxy or an error page. */
 export function parseSourceJson(body: string): unknown {
   try {
-    return JSON.parse(body)
+    return JSON.parse(body.replace(/^\uFEFF/, ''))
   } catch {
-    throw sourceUnavailable('not_json')
+    throw sourceUnavailable('answer_not_json')
   }
 }
 

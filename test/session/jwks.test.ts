@@ -1,0 +1,244 @@
+import type { ServerResponse } from 'node:http'
+import { generateKeyPairSync } from 'node:crypto'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createHttpClient } from '../../src/http/client.ts'
+import { createJwks } from '../../src/session/jwks.ts'
+import { createJwtVerifier } from '../../src/session/jwt.ts'
+import type { FindKey } from '../../src/session/jwt-key.ts'
+import { openDoor, type Door } from './fixtures/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
+import { audience, bearer, createToken, issuer, keys, keySet, toJwk } from './fixtures/token.ts'
+
+const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000 })
+const successor = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const timeoutMs = 500
+let provider: Endpoint
+let door: Door
+let elapsedMs = 0
+
+beforeEach(async () => {
+  elapsedMs = 0
+  provider = await startEndpoint(answerJson(keySet))
+  const key = { jwksUrl: new URL('/jwks?tenant=1', provider.origin) }
+  const rules = { issuer, audience, algorithms: ['RS256'] }
+  const verifier = createJwtVerifier({ client, source: ['bearer'], key, ...rules, timeoutMs, rememberMs: 0 })
+  door = await openDoor([verifier])
+})
+
+afterEach(async () => {
+  await door.close()
+  await provider.close()
+})
+
+afterAll(() => client.close())
+
+/** The same set behind a clock that the test moves. */
+const createClocked = () =>
+  createJwks({ client, url: new URL(provider.origin), timeoutMs, now: () => elapsedMs })
+
+async function holds(find: FindKey, kid: string): Promise<boolean> {
+  try {
+    await find({ alg: 'RS256', kid }, { payload: '', signature: '' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const failing = (_request: unknown, response: ServerResponse) => void response.writeHead(500).end()
+const setOf = (kid: string) => answerJson({ keys: [toJwk(successor, { kid })] })
+const strange = (kid: string) => bearer(createToken({ header: { kid } }))
+
+describe('a key set', () => {
+  it('is fetched once for many first tokens, by a bare GET of its address', async () => {
+    const verdicts = await Promise.all(Array.from({ length: 50 }, () => door.ask(bearer(createToken()))))
+    expect(verdicts.every(({ status }) => status === 200)).toBe(true)
+    const [{ method, url, headers } = { method: '', url: '', headers: {} }, ...others] = provider.received
+    expect(others).toEqual([])
+    expect([method, url]).toEqual(['GET', '/jwks?tenant=1'])
+    expect(Object.keys(headers).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host'])
+  })
+
+  it('passes over keys of a kind that nobody knows', async () => {
+    const odd = [
+      { kty: 'FUTURE', kid: 'RS256' },
+      { kty: 'oct', kid: 'RS256', k: 'AAAA' },
+    ]
+    provider.answer = answerJson({ keys: [...odd, ...keySet.keys] })
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 200 })
+  })
+
+  it.each<[string, Record<string, unknown>]>([
+    ['is too short', toJwk(generateKeyPairSync('rsa', { modulusLength: 1024 }), { kid: 'RS256' })],
+    ['has no modulus', { kty: 'RSA', kid: 'RS256', e: 'AQAB' }],
+  ])('does not make a session by a key that %s', async (_name, key) => {
+    provider.answer = answerJson({ keys: [key] })
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 401, outcome: 'unusable_key' })
+  })
+
+  it.each(['encryption', 'signing'])('does not verify by a key that is for %s alone', async (purpose) => {
+    const changes = purpose === 'encryption' ? { use: 'enc' } : { key_ops: ['sign'] }
+    provider.answer = answerJson({ keys: [toJwk(keys.RS256, { kid: 'RS256', ...changes })] })
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 401, outcome: 'unknown_key' })
+  })
+
+  it('is fetched again after ten minutes, and a withdrawn key is then refused', async () => {
+    const jwks = createClocked()
+    expect(await holds(await jwks.current(), 'RS256')).toBe(true)
+    provider.answer = setOf('next')
+    elapsedMs = 10 * 60_000 - 1
+    expect(await holds(await jwks.current(), 'RS256')).toBe(true)
+    elapsedMs += 1
+    expect(await holds(await jwks.current(), 'RS256')).toBe(false)
+    expect(provider.received).toHaveLength(2)
+  })
+})
+
+describe('a rotation', () => {
+  it('is seen by its first token, after one more fetch', async () => {
+    await door.ask(bearer(createToken()))
+    provider.answer = setOf('next')
+    const rotated = bearer(createToken({ header: { kid: 'next' }, key: successor.privateKey }))
+    expect(await door.ask(rotated)).toMatchObject({ status: 200, email: 'ann@example.com' })
+    expect(await door.ask(rotated)).toMatchObject({ status: 200 })
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 401, outcome: 'unknown_key' })
+    expect(provider.received).toHaveLength(2)
+  })
+
+  it.each(['RS256', undefined])('is seen too where the provider keeps the kid %s', async (kid) => {
+    provider.answer = answerJson({ keys: [toJwk(keys.RS256, { kid })] })
+    expect(await door.ask(bearer(createToken({ header: { kid } })))).toMatchObject({ status: 200 })
+    provider.answer = answerJson({ keys: [toJwk(successor, { kid })] })
+    const rotated = createToken({ header: { kid }, key: successor.privateKey })
+    expect(await door.ask(bearer(rotated))).toMatchObject({ status: 200 })
+  })
+
+  it('is not a means to make the broker hammer the provider: four hundred unknown keys cost one fetch', async () => {
+    await door.ask(bearer(createToken()))
+    for (const round of ['a', 'b']) {
+      const asked = Array.from({ length: 200 }, (_, index) => door.ask(strange(`${round}${index}`)))
+      const verdicts = await Promise.all(asked)
+      expect(verdicts.every(({ outcome }) => outcome === 'unknown_key')).toBe(true)
+    }
+    expect(provider.received).toHaveLength(2)
+  })
+
+  it('is looked for again when thirty seconds have passed since the last look', async () => {
+    const jwks = createClocked()
+    const first = await jwks.current()
+    const second = await jwks.newerThan(first)
+    expect(second).toBeDefined()
+    elapsedMs = 29_999
+    expect(await jwks.newerThan(second!)).toBeUndefined()
+    expect(await jwks.newerThan(first)).toBe(second)
+    elapsedMs = 30_000
+    provider.answer = setOf('next')
+    expect(await holds((await jwks.newerThan(second!))!, 'next')).toBe(true)
+    expect(provider.received).toHaveLength(3)
+  })
+})
+
+const elsewhere = (_request: unknown, response: ServerResponse) =>
+  void response.writeHead(302, { Location: `${provider.origin}/other` }).end(JSON.stringify(keySet))
+
+type Fault = [string, Endpoint['answer'], string]
+const faults: Fault[] = [
+  ['answers 500', failing, 'answer_status_500'],
+  ['redirects', elsewhere, 'answer_status_302'],
+  [
+    'answers without content',
+    (_request, response) => void response.writeHead(204).end(),
+    'answer_status_204',
+  ],
+  ['shows an error page', (_request, response) => void response.end('<html></html>'), 'answer_not_json'],
+  ['cuts its answer short', (_request, response) => void response.end('{"keys":['), 'answer_not_json'],
+  ['sends an object without keys', answerJson({}), 'answer_not_a_key_set'],
+  ['sends a list', answerJson([]), 'answer_not_a_key_set'],
+  ['sends keys that are none', answerJson({ keys: ['RS256'] }), 'answer_not_a_key_set'],
+  ['sends too much', answerJson({ ...keySet, padding: 'x'.repeat(5_000_000) }), 'body_too_large'],
+  ['never answers', () => undefined, 'timeout'],
+  ['drips', (_request, response) => void response.write('{'), 'timeout'],
+  ['hangs up', (_request, response) => void response.destroy(), 'reset'],
+]
+
+describe('an outage of the provider', () => {
+  it.each(faults)('is 503, never 401, when it %s', async (_name, answer, outcome) => {
+    provider.answer = answer
+    const verdict = await door.ask(bearer(createToken()))
+    expect(verdict).toMatchObject({
+      status: 503,
+      code: 'session_source_unavailable',
+      outcome,
+      retryAfter: '5',
+    })
+    expect(provider.received.some(({ url }) => url === '/other')).toBe(false)
+  })
+
+  it('is 503 when nobody listens', async () => {
+    await provider.close()
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 503, outcome: 'connect_refused' })
+  })
+
+  it('is no outage when one connection was reset', async () => {
+    provider.answer = (request, response) => {
+      if (provider.received.length === 1) response.destroy()
+      else answerJson(keySet)(request, response)
+    }
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 200 })
+  })
+
+  it('costs the provider one fetch for a hundred requests', async () => {
+    provider.answer = failing
+    for (let request = 0; request < 100; request += 1) {
+      expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 503 })
+    }
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('ends for callers with the first fetch after the pause of five seconds', async () => {
+    const jwks = createClocked()
+    provider.answer = failing
+    await expect(jwks.current()).rejects.toMatchObject({ code: 'session_source_unavailable' })
+    provider.answer = answerJson(keySet)
+    elapsedMs = 4_999
+    await expect(jwks.current()).rejects.toMatchObject({ code: 'session_source_unavailable' })
+    elapsedMs = 5_000
+    expect(await holds(await jwks.current(), 'RS256')).toBe(true)
+  })
+
+  it('does not touch tokens whose key is held, for an hour at most', async () => {
+    const jwks = createClocked()
+    await jwks.current()
+    provider.answer = failing
+    for (elapsedMs = 0; elapsedMs < 60 * 60_000; elapsedMs += 10_000) {
+      expect(await holds(await jwks.current(), 'RS256')).toBe(true)
+    }
+    // Asked once every thirty seconds of the fifty minutes for which it fails.
+    expect(provider.received).toHaveLength(1 + 100)
+    await expect(jwks.current()).rejects.toMatchObject({ code: 'session_source_unavailable' })
+  })
+
+  it('makes an unknown key a 503, leaves a forgery a 401, and good tokens good', async () => {
+    await door.ask(bearer(createToken()))
+    provider.answer = failing
+    const unknown = await door.ask(strange('next'))
+    expect(unknown).toMatchObject({ status: 503, code: 'session_source_unavailable' })
+    expect(await door.ask(strange('next'))).toMatchObject({ status: 503 })
+    const forged = await door.ask(bearer(createToken({ key: successor.privateKey })))
+    expect(forged).toMatchObject({ status: 401, outcome: 'wrong_signature' })
+    expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 200 })
+    expect(provider.received).toHaveLength(2)
+  })
+
+  it('does not show to a token that could never be good: it is refused without a fetch', async () => {
+    provider.answer = failing
+    for (const token of [
+      'garbage',
+      createToken({ hmac: 'secret' }),
+      createToken({ header: { alg: 'ES256' } }),
+    ]) {
+      expect(await door.ask(bearer(token))).toMatchObject({ status: 401, code: 'session_invalid' })
+    }
+    expect(provider.received).toEqual([])
+  })
+})
