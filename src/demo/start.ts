@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { createBroker } from '../broker.ts'
+import { loadConfig } from '../config.ts'
+import { createHttpServer } from '../http/server.ts'
+import { createLogger } from '../logger.ts'
+import { createSandbox } from '../sandbox/app.ts'
+import { createDemoApp } from './app.ts'
+
+const widgets = [
+  'channel-widget:64f0c2a1b3d4e5f607182931',
+  'store-widget:64f0c2a1b3d4e5f607182932',
+  'milestone-widget:64f0c2a1b3d4e5f607182933',
+  'currency-overview-widget:64f0c2a1b3d4e5f607182934',
+  'public:custom-leaderboards:64f0c2a1b3d4e5f607182935',
+].join(',')
+
+export interface DemoOptions {
+  host: string
+  /** 0 is any free port. */
+  port: number
+  sandboxPort: number
+  logLevel: string
+}
+
+/** A port that cannot be listened on, in a sentence that names the variable to change. */
+export class PortError extends Error {}
+
+/** Starts the sandbox, the demo's app and the real broker in front of it; resolves to its address. */
+export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptions) {
+  const credentials = {
+    communityId: 'demo-community',
+    apiKey: randomBytes(24).toString('base64url'),
+    accessId: randomBytes(12).toString('base64url'),
+    accessKey: randomBytes(24).toString('base64url'),
+  }
+  const sandbox = createSandbox({ ...credentials, apiKeys: [credentials.apiKey] })
+  const app = express().disable('x-powered-by')
+  const server = createHttpServer(app)
+  const sandboxServer = createServer(sandbox.app)
+  const ports = {
+    broker: await listen(server, port, host, 'PORT'),
+    sandbox: await listen(sandboxServer, sandboxPort, host, 'SANDBOX_PORT'),
+  }
+
+  const config = loadConfig({
+    WIDGET_BASE_URL: `http://127.0.0.1:${ports.sandbox}`,
+    WIDGET_COMMUNITY_ID: credentials.communityId,
+    WIDGET_API_KEY: credentials.apiKey,
+    WIDGETS: widgets,
+    SESSION_MODE: 'forward-auth',
+    SESSION_FORWARD_URL: `http://127.0.0.1:${ports.broker}/demo/me`,
+  })
+  const broker = createBroker({ config, logger: createLogger({ level: logLevel }), signInForm: true })
+  app.use('/demo', createDemoApp(sandbox))
+  app.use(broker.app)
+  broker.lifecycle.state = 'ready'
+
+  async function close() {
+    for (const each of [server, sandboxServer]) {
+      each.close()
+      each.closeAllConnections()
+    }
+    await broker.close()
+  }
+  return { address: `http://localhost:${ports.broker}`, sandbox, close }
+}
+
+async function listen(server: Server, port: number, host: string, variable: string): Promise<number> {
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
+    throw new PortError(`Port ${port} ${reason}: set ${variable} to another.`)
+  }
+  return (server.address() as AddressInfo).port
+}
