@@ -1,0 +1,332 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createHttpClient, type HttpClient } from '../../src/http/client.ts'
+import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
+import { findMixups } from './fixtures/crowd.ts'
+import { openDoor, type Door } from './fixtures/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
+import { listen, shut } from './fixtures/listen.ts'
+
+const ada = { email: 'ada@example.com', sub: 'u1' }
+const cookie = ['Cookie', 'sid=abc'] as const
+
+let client: HttpClient
+let endpoint: Endpoint
+let doors: Door[]
+
+beforeEach(async () => {
+  client = createHttpClient({ maxConnections: 64, connectTimeoutMs: 500 })
+  endpoint = await startEndpoint(answerJson(ada))
+  doors = []
+})
+
+afterEach(async () => {
+  await Promise.all(doors.map((door) => door.close()))
+  await client.close()
+  await endpoint.close()
+})
+
+interface Changes {
+  url?: URL
+  timeoutMs?: number
+  rememberMs?: number
+}
+
+function breakOff(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': 100 }).write('{"email":', () => response.destroy())
+}
+
+async function openForwardDoor(changes: Changes = {}): Promise<Door> {
+  const url = new URL('/api/me?fields=email', endpoint.origin)
+  const verifier = createForwardAuthVerifier({
+    client,
+    url,
+    timeoutMs: 2_000,
+    rememberMs: 30_000,
+    ...changes,
+  })
+  const door = await openDoor([verifier])
+  doors.push(door)
+  return door
+}
+
+describe('what the endpoint is shown', () => {
+  test('The endpoint sees the cookies, the bearer token and Accept, at the configured address alone.', async () => {
+    const door = await openForwardDoor()
+    await door.ask([
+      ['Cookie', 'sid=abc; theme=dark'],
+      ['Authorization', 'Bearer t.o.k'],
+      ['X-Forwarded-Host', 'evil.example'],
+      ['X-Forwarded-For', '192.0.2.1'],
+      ['X-Original-URL', '/admin'],
+      ['Email', 'someone@example.com'],
+      ['Accept', 'text/html'],
+      ['User-Agent', 'a browser'],
+      ['Origin', 'https://app.example'],
+      ['Content-Type', 'application/json'],
+    ])
+    expect(endpoint.received).toEqual([
+      {
+        method: 'GET',
+        url: '/api/me?fields=email',
+        headers: {
+          host: new URL(endpoint.origin).host,
+          connection: 'keep-alive',
+          accept: 'application/json',
+          cookie: 'sid=abc; theme=dark',
+          authorization: 'Bearer t.o.k',
+        },
+      },
+    ])
+  })
+
+  test('A credential of another scheme goes along with a cookie.', async () => {
+    const door = await openForwardDoor()
+    await door.ask([cookie, ['Authorization', 'Basic YTpi']])
+    expect(endpoint.received[0]?.headers.authorization).toBe('Basic YTpi')
+  })
+
+  test('Two cookie lines reach the endpoint as one header, none lost.', async () => {
+    const door = await openForwardDoor()
+    await door.ask([cookie, ['Cookie', 'theme=dark']])
+    expect(endpoint.received[0]?.headers.cookie).toBe('sid=abc; theme=dark')
+  })
+
+  test('Cookies of twelve kilobytes and bytes beyond ASCII reach the endpoint as they came.', async () => {
+    const door = await openForwardDoor()
+    const long = `sid=${'x'.repeat(12_000)}; name=caf\u00e9; odd="%zz;=`
+    const verdict = await door.ask([['Cookie', long]])
+    expect([verdict.email, endpoint.received[0]?.headers.cookie]).toEqual([ada.email, long])
+  })
+})
+
+describe('what counts as a credential', () => {
+  test.each([
+    ['nothing', []],
+    ['an empty cookie header', [['Cookie', '']]],
+    ['an empty Authorization', [['Authorization', '']]],
+    ['Basic alone', [['Authorization', 'Basic YTpi']]],
+    ['a bearer list', [['Authorization', 'Bearer a,b']]],
+    ['a bearer scheme without a token', [['Authorization', 'Bearer']]],
+  ] as const)(
+    'A request with %s is without a session, and the endpoint is not asked.',
+    async (_, headers) => {
+      const door = await openForwardDoor()
+      const verdict = await door.ask(headers)
+      expect([verdict.code, endpoint.received.length]).toEqual(['session_missing', 0])
+    },
+  )
+
+  test('Two different Authorization lines are refused without asking the endpoint.', async () => {
+    const door = await openForwardDoor()
+    const verdict = await door.ask([cookie, ['Authorization', 'Bearer a'], ['Authorization', 'Bearer b']])
+    expect([verdict.status, verdict.code, endpoint.received.length]).toEqual([400, 'bad_request', 0])
+  })
+
+  test('A bearer token beyond 8 KiB is refused without asking the endpoint.', async () => {
+    const door = await openForwardDoor()
+    const verdict = await door.ask([['Authorization', `Bearer ${'a'.repeat(9_000)}`]])
+    expect([verdict.code, endpoint.received.length]).toEqual(['session_invalid', 0])
+  })
+
+  test('A bearer token alone is a credential.', async () => {
+    const door = await openForwardDoor()
+    expect(await door.ask([['Authorization', 'bearer a.b.c']])).toMatchObject({
+      status: 200,
+      email: ada.email,
+    })
+  })
+})
+
+describe('what the endpoint answers', () => {
+  test('200 with JSON is a session with the email in it.', async () => {
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 200, email: 'ada@example.com' })
+  })
+
+  test('JSON after a byte order mark is JSON.', async () => {
+    endpoint.answer = (_request, response) => void response.end(`\uFEFF${JSON.stringify(ada)}`)
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 200, email: ada.email })
+  })
+
+  test.each([
+    {},
+    { user: ada },
+    { email: null },
+    { email: ['ada@example.com'] },
+    { email: 'ada@example.com, eve@example.com' },
+    JSON.parse('{"__proto__":{"email":"eve@example.com"}}') as object,
+    null,
+    [ada],
+    'ada@example.com',
+  ])('200 with %j is a session without a usable email.', async (answer) => {
+    endpoint.answer = answerJson(answer)
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 403, code: 'identity_unusable' })
+  })
+
+  test.each([401, 403, 302, 303])('%i is signed out, and nothing is followed.', async (status) => {
+    const elsewhere = await startEndpoint(answerJson({ email: 'eve@example.com' }))
+    endpoint.answer = (_request, response) =>
+      void response.writeHead(status, { Location: elsewhere.origin }).end(JSON.stringify(ada))
+    const door = await openForwardDoor()
+    const verdict = await door.ask([cookie])
+    await elsewhere.close()
+    expect([verdict.status, verdict.code, verdict.outcome, elsewhere.received.length]).toEqual([
+      401,
+      'session_invalid',
+      `answer_status_${status}`,
+      0,
+    ])
+  })
+
+  test.each([201, 202, 204, 206, 300, 301, 304, 307, 308, 400, 404, 405, 407, 418, 429, 500, 502, 503, 504])(
+    '%i is neither yes nor no.',
+    async (status) => {
+      endpoint.answer = answerJson(ada, status)
+      const door = await openForwardDoor()
+      const outcome = `answer_status_${status}`
+      const refusal = { status: 503, code: 'session_source_unavailable', outcome, retryAfter: '5' }
+      expect(await door.ask([cookie])).toEqual(refusal)
+    },
+  )
+
+  test.each([
+    ['a page', '<!doctype html><p>Hello ada@example.com'],
+    ['nothing', ''],
+    ['half an object', '{"email":"ada@example.com"'],
+    ['two objects', '{"email":"ada@example.com"}{}'],
+  ])('200 with %s instead of JSON is an outage.', async (_, body) => {
+    endpoint.answer = (_request, response) => void response.end(body)
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_not_json' })
+  })
+})
+
+describe('an endpoint that fails', () => {
+  test.each<[string, string, (response: ServerResponse) => unknown]>([
+    ['closes without an answer', 'reset', (response) => response.destroy()],
+    ['resets', 'reset', (response) => response.socket?.resetAndDestroy()],
+    ['stops in the middle', 'reset', breakOff],
+    ['never answers', 'timeout', () => undefined],
+    ['never ends its answer', 'timeout', (response) => response.write('{"email":"ada@example.com"')],
+    ['sends garbage', 'protocol_error', (response) => response.socket?.end('SSH-2.0-OpenSSH\r\n\r\n')],
+    ['sends 64 KiB and more', 'body_too_large', (response) => response.end(`"${'x'.repeat(65_536)}"`)],
+  ])('An endpoint that %s is an outage (%s), within the deadline.', async (_, outcome, misbehave) => {
+    endpoint.answer = (_request, response) => void misbehave(response)
+    const door = await openForwardDoor({ timeoutMs: 300 })
+    const began = performance.now()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome, retryAfter: '5' })
+    expect(performance.now() - began).toBeLessThan(1_000)
+  })
+
+  test('A closed port is an outage.', async () => {
+    const door = await openForwardDoor()
+    await endpoint.close()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'connect_refused' })
+  })
+
+  test('A name that does not exist is an outage.', async () => {
+    const door = await openForwardDoor({ url: new URL('http://app.invalid/me') })
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'dns_failure' })
+  })
+
+  test('An outage is not remembered: the next request asks again.', async () => {
+    endpoint.answer = answerJson(ada, 500)
+    const door = await openForwardDoor()
+    await door.ask([cookie])
+    endpoint.answer = answerJson(ada)
+    expect(await door.ask([cookie])).toMatchObject({ status: 200 })
+  })
+
+  test('A connection that breaks as the request is sent is tried once more, and no more.', async () => {
+    let left = 1
+    endpoint.answer = (request, response) => {
+      if (left-- > 0) response.destroy()
+      else answerJson(ada)(request, response)
+    }
+    const door = await openForwardDoor({ rememberMs: 0 })
+    expect(await door.ask([cookie])).toMatchObject({ status: 200 })
+    left = 2
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'reset' })
+    expect(endpoint.received).toHaveLength(4)
+  })
+
+  test('An app restarted on the same port is asked on a new connection, without a failed request.', async () => {
+    const app = createServer(answerJson(ada))
+    const url = new URL(await listen(app))
+    const door = await openForwardDoor({ url, rememberMs: 0 })
+    await door.ask([cookie])
+    await shut(app)
+    app.listen(Number(url.port), '127.0.0.1')
+    await once(app, 'listening')
+    expect(await door.ask([cookie])).toMatchObject({ status: 200 })
+    await shut(app)
+  })
+})
+
+describe('what is remembered', () => {
+  test('One credential is asked about once, however many requests come at once or later.', async () => {
+    const door = await openForwardDoor()
+    await Promise.all(Array.from({ length: 20 }, () => door.ask([cookie])))
+    await door.ask([cookie])
+    expect(endpoint.received).toHaveLength(1)
+  })
+
+  test.each([
+    ['another cookie', [['Cookie', 'sid=abd']]],
+    ['the same cookie with a token', [cookie, ['Authorization', 'Bearer a']]],
+    ['the cookie text as a token', [['Authorization', 'Bearer sid=abc']]],
+  ] as const)('%s is another credential.', async (_, headers) => {
+    const door = await openForwardDoor()
+    await door.ask([cookie])
+    await door.ask(headers)
+    expect(endpoint.received).toHaveLength(2)
+  })
+
+  test('Nothing is remembered where the time to remember is zero.', async () => {
+    const door = await openForwardDoor({ rememberMs: 0 })
+    await door.ask([cookie])
+    await door.ask([cookie])
+    expect(endpoint.received).toHaveLength(2)
+  })
+
+  test('An answer is not reused past the exp in it.', async () => {
+    endpoint.answer = answerJson({ ...ada, exp: Math.floor(Date.now() / 1000) - 1 })
+    const door = await openForwardDoor()
+    await door.ask([cookie])
+    await door.ask([cookie])
+    expect(endpoint.received).toHaveLength(2)
+  })
+
+  test.each([Math.floor(Date.now() / 1000) + 3_600, 'tomorrow', null])(
+    'An exp of %j, in the future or not a number, leaves the answer reusable.',
+    async (exp) => {
+      endpoint.answer = answerJson({ ...ada, exp })
+      const door = await openForwardDoor()
+      await door.ask([cookie])
+      await door.ask([cookie])
+      expect(endpoint.received).toHaveLength(1)
+    },
+  )
+
+  test('A refusal is remembered for a moment, so that a loop in a browser does not hammer the app.', async () => {
+    endpoint.answer = answerJson({}, 401)
+    const door = await openForwardDoor()
+    await door.ask([cookie])
+    expect(await door.ask([cookie])).toMatchObject({ code: 'session_invalid' })
+    expect(endpoint.received).toHaveLength(1)
+  })
+
+  test.each([0, 30_000])('Each of 1,000 mixed requests gets its own user (%i ms remembered).', async (ms) => {
+    endpoint.answer = (request, response) => {
+      const email = decodeURIComponent(/sid=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? '')
+      setImmediate(() => answerJson({ email })(request, response))
+    }
+    const door = await openForwardDoor({ rememberMs: ms })
+    const mixups = await findMixups(door, (email) => [['Cookie', `sid=${encodeURIComponent(email)}`]])
+    expect(mixups).toEqual([])
+  })
+})
