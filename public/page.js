@@ -41,6 +41,8 @@ let user
 /** @type {Config} */
 let config
 let goodUntil = 0
+/** @type {string | undefined} */
+let holder
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
@@ -78,17 +80,22 @@ function show(id, state, sentence, detail) {
 
 // ---- What the bridge says ----
 
-document.addEventListener('returning-ai:token', ({ detail: { renewed, expiresIn } }) => {
+document.addEventListener('returning-ai:token', ({ detail: { renewed, expiresIn, subject } }) => {
+  const replaced = renewed && holder === subject
+  holder = subject
   goodUntil = expiresIn === undefined ? 0 : performance.now() + expiresIn * 1000
   show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
-  show('token', 'ok', renewed ? 'Token renewed' : 'Token received', 'Valid for one session')
-  showEmbeds('ok', 'signed in')
+  show('token', 'ok', replaced ? 'Token renewed' : 'Token received', 'Valid for one session')
+  showEmbeds('ok', 'Handed to #')
+  offerRenewal('Renew now')
   showTimeLeft()
-  report(renewed ? 'A new token replaced the old one.' : 'Token received and handed to the widgets.')
+  report(replaced ? 'A new token replaced the old one.' : 'Token received and handed to the widgets.')
 })
 
 document.addEventListener('returning-ai:signed-out', ({ detail: { reason } }) => {
   goodUntil = 0
+  holder = undefined
+  offerRenewal(config.signInForm ? '' : 'Try again')
   show('session', 'idle', 'Signed out')
   show(
     'token',
@@ -96,7 +103,7 @@ document.addEventListener('returning-ai:signed-out', ({ detail: { reason } }) =>
     'No token',
     config.signInForm ? 'Sign in to get one' : 'Sign in to your app, then try again',
   )
-  showEmbeds('idle', 'waiting for a sign-in')
+  showEmbeds('idle', '# waiting for a sign-in')
   report(
     reason === 'session'
       ? 'The broker found no session: nobody is signed in.'
@@ -107,6 +114,7 @@ document.addEventListener('returning-ai:signed-out', ({ detail: { reason } }) =>
 document.addEventListener('returning-ai:error', ({ detail: { code, retrying } }) => {
   const reason = reasons[code] ?? `The broker refused (${code}).`
   goodUntil = 0
+  offerRenewal('Try again')
   show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'Token refused', reason)
   report(`${reason} ${retrying ? 'Trying again.' : 'Not trying again by itself.'}`)
 })
@@ -126,10 +134,16 @@ function showTimeLeft() {
     seconds > 0 ? `${clock} left` : 'Over: widgets ask for a new one'
 }
 
-/** @param {State} state @param {string} what */
-function showEmbeds(state, what) {
+/** @param {string} label Empty: there is nothing to gain by asking. */
+function offerRenewal(label) {
+  byId('renew').textContent = label
+  byId('renew').hidden = label === ''
+}
+
+/** @param {State} state @param {string} sentence */
+function showEmbeds(state, sentence) {
   const count = config.widgets.filter((widget) => !widget.public).length
-  if (count > 0) show('embeds', state, `${count} ${count === 1 ? 'widget' : 'widgets'} ${what}`)
+  if (count > 0) show('embeds', state, sentence.replace('#', count === 1 ? '1 widget' : `${count} widgets`))
 }
 
 // ---- The widgets ----
@@ -238,9 +252,9 @@ function showEmpty(title, text, code) {
   empty.hidden = false
 }
 
+// Trusted Types let no code name a script's address: it stands in the template, and only its origin is added.
 function loadBridge() {
-  const script = document.createElement('script')
-  script.src = 'bridge.js'
+  const script = find(copyOf('bridge'), 'script')
   script.dataset.widgetOrigin = config.widgetOrigin
   return new Promise((resolve, reject) => {
     script.addEventListener('load', resolve)

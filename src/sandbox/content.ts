@@ -54,6 +54,7 @@ const contentByKind: Record<WidgetKind, (member: Member) => object> = {
         text: 'Perfect, then Saturday stands: 7:30 at the north car park?',
       },
       { author: 'Priya Nair', at: '09:21', text: 'Count me in. I can take three people from the station.' },
+      { author: 'Tomás Rey', at: '09:33', text: 'Two more seats in my car, and far too much coffee.' },
       { author: 'Jonas Weber', at: '09:40', text: 'Bring layers, it will be four degrees at the top.' },
     ],
   }),
@@ -81,7 +82,7 @@ const contentByKind: Record<WidgetKind, (member: Member) => object> = {
   }),
   currency: ({ points }) => ({
     title: 'Trail points',
-    note: 'Worth having: 100 points are one coffee token',
+    note: 'Earned by showing up, spent in the store',
     history: [
       { name: 'Weekly check-in', at: 'Today', amount: 40 },
       { name: 'Photo of the week', at: 'Yesterday', amount: 120 },
