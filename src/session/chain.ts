@@ -20,6 +20,8 @@ export interface SessionVerifier {
   readCredential(request: IncomingMessage): string | undefined
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
   verify(credential: string, signal: AbortSignal): Promise<VerifiedClaims>
+  /** Gives back a connection that the verifier keeps. */
+  close?(): void
 }
 
 export interface Sessions {
