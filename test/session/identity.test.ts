@@ -1,0 +1,191 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createIdentify, isPlainEmail, type Claims, type IdentityPolicy } from '../../src/session/identity.ts'
+
+const usual: IdentityPolicy = {
+  emailClaim: 'email',
+  subjectClaim: 'sub',
+  requireVerifiedEmail: false,
+  emailDomains: new Set(),
+  subjectKey: 'a-key-for-subjects',
+}
+
+const ann = { sub: 'user-1', email: 'ann@example.com' }
+
+function identify(
+  claims: Claims,
+  policy: Partial<IdentityPolicy> = {},
+  issuer?: string,
+  credential = 'hash',
+) {
+  return createIdentify({ ...usual, ...policy })({ claims, issuer }, 'jwt', credential)
+}
+
+const code = (value: string) => expect.objectContaining({ code: value })
+
+describe('an email', () => {
+  it.each([
+    'a@b',
+    'Ann.Lee+widgets@Example.COM',
+    "o'hara_&co@sub.example.co.uk",
+    'x@xn--bcher-kva.example',
+    `${'a'.repeat(242)}@example.com`,
+  ])('is taken as it is: %s', (email) => {
+    expect(identify({ ...ann, email }).email).toBe(email)
+  })
+
+  it.each<[string, unknown]>([
+    ['missing', undefined],
+    ['null', null],
+    ['empty', ''],
+    ['a number', 7],
+    ['an object', { toString: () => 'ann@example.com' }],
+    ['a list of one', ['ann@example.com']],
+    ['without an at-sign', 'ann.example.com'],
+    ['without a name', '@example.com'],
+    ['without a domain', 'ann@'],
+    ['of two at-signs', 'ann@evil.example@example.com'],
+    ['of two addresses', 'ann@example.com, bob@example.com'],
+    ['of two addresses by semicolon', 'ann@example.com;bob@example.com'],
+    ['followed by another header', 'ann@example.com\r\nx-admin: 1'],
+    ['ended by a line feed', 'ann@example.com\n'],
+    ['led by a space', ' ann@example.com'],
+    ['ended by a space', 'ann@example.com '],
+    ['holding a tab', 'an\tn@example.com'],
+    ['holding a null byte', 'ann\0@example.com'],
+    ['quoted', '"ann lee"@example.com'],
+    ['in angle brackets', 'Ann <ann@example.com>'],
+    ['commented', 'ann(work)@example.com'],
+    ['of Latin letters beyond ASCII', 'jos\u00e9@example.com'],
+    ['of Cyrillic letters that look Latin', '\u0430nn@example.com'],
+    ['of a full-width at-sign', 'ann\uff20example.com'],
+    ['of a zero-width space', 'ann\u200b@example.com'],
+    ['of a right-to-left override', 'ann\u202e@example.com'],
+    ['at an unencoded foreign domain', 'ann@b\u00fccher.example'],
+    ['at an address literal', 'ann@[127.0.0.1]'],
+    ['at a domain with an empty label', 'ann@example..com'],
+    ['at a domain that ends in a dot', 'ann@example.com.'],
+    ['at a domain label that begins with a hyphen', 'ann@-example.com'],
+    ['of 255 characters', `${'a'.repeat(243)}@example.com`],
+  ])('is refused, not repaired, when it is %s', (_name, email) => {
+    expect(() => identify({ ...ann, email })).toThrow(code('identity_unusable'))
+  })
+
+  it('stays one plain address or is refused, whatever is put into it', () => {
+    const odd = fc.constantFrom('@', ',', ';', ' ', '\r\n', '<', '"', '\\', '\u00e9', '\uff20', '\ud83d')
+    const inserted = fc.oneof(odd, fc.string({ unit: 'binary', maxLength: 3 }), fc.string({ maxLength: 3 }))
+    fc.assert(
+      fc.property(fc.nat(ann.email.length), inserted, (index, text) => {
+        const email = ann.email.slice(0, index) + text + ann.email.slice(index)
+        const plain = /^[\x21-\x7e]+$/.test(email) && !/[,;:<>"()[\]\\]/.test(email)
+        expect(isPlainEmail(email) && !(plain && email.split('@').length === 2)).toBe(false)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('the place of the email', () => {
+  it.each<[string, string, Claims]>([
+    [
+      'a claim named by a URL',
+      'https://app.example.com/email',
+      { 'https://app.example.com/email': ann.email },
+    ],
+    ['a dotted path', 'user.profile.email', { user: { profile: { email: ann.email } } }],
+    [
+      'a claim whose name holds a dot, before a path',
+      'user.email',
+      { 'user.email': ann.email, user: { email: 'x@y' } },
+    ],
+    ['a claim that a prototype has too', 'toString', { toString: ann.email }],
+  ])('is %s', (_name, emailClaim, claims) => {
+    expect(identify(claims, { emailClaim }).email).toBe(ann.email)
+  })
+
+  it.each<[string, string, Claims]>([
+    ['inherited', 'email', Object.create({ email: ann.email })],
+    ['beyond a prototype', '__proto__.email', Object.create({ email: ann.email })],
+    ['inside a string', 'email.length', { email: ann.email }],
+    ['inside a list', 'emails.0', { emails: [ann.email] }],
+    ['under null', 'user.email', { user: null }],
+    ['the name of a method', 'constructor', {}],
+  ])('is never %s', (_name, emailClaim, claims) => {
+    expect(() => identify(claims, { emailClaim })).toThrow(code('identity_unusable'))
+  })
+})
+
+describe('a verified email, where the policy asks for one', () => {
+  const strict = { requireVerifiedEmail: true }
+
+  it('is one that the source calls verified by a boolean', () => {
+    expect(identify({ ...ann, email_verified: true }, strict).email).toBe(ann.email)
+  })
+
+  it.each([[false], ['true'], ['false'], [1], [null], [undefined]])('is not one of %j', (value) => {
+    expect(() => identify({ ...ann, email_verified: value }, strict)).toThrow(code('email_unverified'))
+  })
+
+  it('is said beside the email, where it is said there', () => {
+    const policy = { ...strict, emailClaim: 'user.email' }
+    const user = { email: ann.email, email_verified: false }
+    expect(() => identify({ user, email_verified: true }, policy)).toThrow(code('email_unverified'))
+    expect(identify({ user: { email: ann.email }, email_verified: true }, policy).email).toBe(ann.email)
+  })
+})
+
+describe('the allow-list of domains', () => {
+  const policy = { emailDomains: new Set(['example.com', 'xn--bcher-kva.example']) }
+
+  it.each(['ann@example.com', 'ANN@EXAMPLE.com', 'ann@XN--Bcher-Kva.example'])(
+    'lets %s pass as it is',
+    (email) => {
+      expect(identify({ email }, policy).email).toBe(email)
+    },
+  )
+
+  it.each(['ann@sub.example.com', 'ann@badexample.com', 'ann@example.com.evil.example', 'ann@example'])(
+    'refuses %s',
+    (email) => {
+      expect(() => identify({ email }, policy)).toThrow(code('email_domain_not_allowed'))
+    },
+  )
+})
+
+describe('the subject', () => {
+  const subject = (...parts: Parameters<typeof identify>) => identify(...parts).subject
+
+  it('is the same for a user whatever the credential and the email, and shows neither id nor email', () => {
+    const one = subject(ann, {}, 'https://id.example.com/', 'hash-1')
+    expect(subject({ ...ann, email: 'new@example.com' }, {}, 'https://id.example.com/', 'hash-2')).toBe(one)
+    expect(one).toMatch(/^[\w-]{22}$/)
+  })
+
+  it.each<[string, Parameters<typeof identify>]>([
+    ['user', [{ ...ann, sub: 'user-2' }]],
+    ['issuer', [ann, {}, 'https://id.example.com/']],
+    ['key', [ann, { subjectKey: 'another-key' }]],
+  ])('differs by %s', (_name, parts) => {
+    expect(subject(...parts)).not.toBe(subject(ann))
+  })
+
+  it('is that of the email where there is no usable id', () => {
+    const byEmail = subject({ email: ann.email })
+    for (const sub of ['', null, {}, 1.5, ['user-1']]) expect(subject({ ...ann, sub })).toBe(byEmail)
+  })
+
+  it('takes a whole number for an id', () => {
+    expect(subject({ ...ann, sub: 7 })).toBe(subject({ ...ann, sub: '7' }))
+  })
+})
+
+it('the id of a session differs by credential, user and email, so that nothing is reused across them', () => {
+  const ids = [
+    identify(ann).id,
+    identify(ann, {}, undefined, 'another-hash').id,
+    identify({ ...ann, sub: 'user-2' }).id,
+    identify({ ...ann, email: 'new@example.com' }).id,
+  ]
+  expect(new Set(ids).size).toBe(ids.length)
+  expect(identify(ann).id).toBe(ids[0])
+})
