@@ -37,6 +37,9 @@ function createStdout(): DestinationStream {
 /** Where in our code an unexpected error arose: its class and the files, never its message, which may quote a secret. */
 export function describeError(error: unknown): { errorName: string; stack: string[] } {
   if (!(error instanceof Error)) return { errorName: typeof error, stack: [] }
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  const { stack = '', message } = error
+  // The stack begins with the message, which may itself have lines that look like frames.
+  const trace = stack.slice(stack.indexOf(message) + message.length)
+  const frames = trace.split('\n').filter((line) => /^\s+at /.test(line))
   return { errorName: error.name, stack: frames.slice(0, 8).map((line) => line.trim()) }
 }

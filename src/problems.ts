@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, Response } from 'express'
+import { describeError } from './logger.ts'
 
 interface Refusal {
   status: number
@@ -125,6 +126,8 @@ export interface Diagnosis {
   vendorMs?: number
   attempts?: number
   keyId?: string
+  errorName?: string
+  stack?: string[]
 }
 
 interface Circumstances {
@@ -188,21 +191,11 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.end(body)
 }
 
-/** The one error handler: a `Problem` as it is, body-parser's errors by their type, anything else `internal`. */
+/** The one error handler: a `Problem` as it is, anything else is a bug of ours, told to the log alone. */
 export const writeProblem: ErrorRequestHandler = (error, _request, response, _next) => {
-  sendProblem(response, toProblem(error))
+  sendProblem(response, error instanceof Problem ? error : createInternal(error))
 }
 
-function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error
-  const type = (error as { type?: unknown } | undefined)?.type
-  if (type === 'entity.too.large')
-    return new Problem('payload_too_large', { headers: { Connection: 'close' } })
-  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
-    return new Problem('unsupported_media_type', { headers: { Connection: 'close' } })
-  }
-  if (typeof type === 'string' && /^(entity|request|stream|parameters)\./.test(type)) {
-    return new Problem('bad_request', { headers: { Connection: 'close' } })
-  }
-  return new Problem('internal', { cause: error })
+function createInternal(cause: unknown): Problem {
+  return new Problem('internal', { cause, diagnosis: describeError(cause) })
 }

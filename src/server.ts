@@ -21,7 +21,7 @@ const logger = createLogger({ level: config.logLevel })
 process.on('uncaughtException', exitAfterBug)
 
 const broker = createBroker({ config, logger })
-const server = createHttpServer(broker.app)
+const server = createHttpServer(broker.app, logger)
 await listen(server, config)
 stopOnSignals(server, broker)
 broker.lifecycle.state = 'ready'

@@ -39,7 +39,8 @@ export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptio
   }
   const sandbox = createSandbox({ ...credentials, apiKeys: [credentials.apiKey] })
   const app = express().disable('x-powered-by')
-  const server = createHttpServer(app)
+  const logger = createLogger({ level: logLevel })
+  const server = createHttpServer(app, logger)
   const sandboxServer = createServer(sandbox.app)
   const ports = {
     broker: await listen(server, port, host, 'PORT'),
@@ -54,7 +55,7 @@ export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptio
     SESSION_MODE: 'forward-auth',
     SESSION_FORWARD_URL: `http://127.0.0.1:${ports.broker}/demo/me`,
   })
-  const broker = createBroker({ config, logger: createLogger({ level: logLevel }), signInForm: true })
+  const broker = createBroker({ config, logger, signInForm: true })
   app.use('/demo', createDemoApp(sandbox))
   app.use(broker.app)
   broker.lifecycle.state = 'ready'

@@ -1,21 +1,44 @@
-import express, { type Request, type RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 
+const maxBytes = 1024
+
 /**
- * Reads and forgets a body of at most 1 KiB of JSON, so that the connection stays in step. What it says is never used:
- * the user is the one of the session. Any other body is refused and the connection closed.
+ * Reads and forgets a body of at most 1 KiB of JSON, so that the connection stays in step. What it says is never used,
+ * not even parsed: the user is the one of the session. Any other body is refused before it has arrived, and the
+ * connection closed (body-parser would first read all of it).
  */
-export const ignoreSmallJson: RequestHandler[] = [
-  function requireJson(request, _response, next) {
-    if (hasBody(request) && request.is('application/json') === false) {
-      throw new Problem('unsupported_media_type', { headers: { Connection: 'close' } })
-    }
+export const ignoreSmallJson: RequestHandler = (request, _response, next) => {
+  if (!hasBody(request)) {
     next()
-  },
-  express.json({ limit: 1024, inflate: false, type: 'application/json' }),
-]
+    return
+  }
+  requireJson(request)
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+  let size = 0
+  request.on('data', (chunk: Buffer) => {
+    const before = size
+    size += chunk.length
+    if (before <= maxBytes && size > maxBytes) next(tooLarge())
+  })
+  request.once('end', () => {
+    if (size <= maxBytes) next()
+  })
+}
 
 /** RFC 9112 §6.3; a browser's body-less POST says `Content-Length: 0`. */
 function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+function requireJson({ headers }: Request): void {
+  const isJson = /^application\/json *(; *charset="?utf-8"? *)?$/i.test(headers['content-type'] ?? '')
+  const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity'
+  if (!isJson || !isPlain) {
+    throw new Problem('unsupported_media_type', { headers: { Connection: 'close' } })
+  }
+}
+
+function tooLarge(): Problem {
+  return new Problem('payload_too_large', { headers: { Connection: 'close' } })
 }

@@ -1,18 +1,20 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { Logger } from '../logger.ts'
 import { problemDocument } from '../problems.ts'
+
+/** What a slow client gets, in milliseconds: for its headers, for the whole request, and how late we may notice. */
+const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 }
 
 /**
  * Makes the HTTP server with every limit explicit. Node looks for slow clients only every 30 s by default, and the
  * setting exists only here: without it the other timeouts are not kept (CVE-2018-12122 is what they are against).
  */
-export function createHttpServer(app: RequestListener): Server {
+export function createHttpServer(app: RequestListener, logger: Logger, slowClient = patience): Server {
   const server = createServer(
     {
-      headersTimeout: 10_000,
-      requestTimeout: 15_000,
-      connectionsCheckingInterval: 1_000,
+      ...slowClient,
       // Longer than the idle time of the load balancers in front (60 s), or they reuse what we just closed.
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16_384,
@@ -22,21 +24,24 @@ export function createHttpServer(app: RequestListener): Server {
   )
   server.maxConnections = 20_000
   server.maxRequestsPerSocket = 10_000
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket))
+  // Their bytes are bounded; a bound on their number would drop the ones behind it unseen, a second Host among them.
+  server.maxHeadersCount = 0
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket, logger))
   server.on('checkExpectation', (_request, response) => {
     response.writeHead(417, { Connection: 'close', 'Content-Length': 0 }).end()
   })
   return server
 }
 
-/** What the parser refuses never reaches the app, so it is answered here: minimal, without echo, and cut. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+/** What the parser refuses never reaches the app, so it is answered and logged here: minimal, without echo, and cut. */
+function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+  if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
     return
   }
-  const status = parserStatus(error.code)
-  const body = problemDocument('bad_request', randomUUID(), status)
+  const status = parserStatus(code)
+  const requestId = randomUUID()
+  const body = problemDocument('bad_request', requestId, status)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/problem+json',
@@ -45,6 +50,15 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+  const clientIp = socket.remoteAddress
+  logger.info({
+    event: 'request_unreadable',
+    requestId,
+    status,
+    code: 'bad_request',
+    outcome: code,
+    clientIp,
+  })
 }
 
 function parserStatus(code: string | undefined): number {

@@ -40,7 +40,7 @@ export async function startBroker(
   const config = loadConfig({ ...validEnvironment, ...environment })
   const logger = createLogger({ level: config.logLevel, destination: { write: (line) => lines.push(line) } })
   const broker = createBroker({ config, logger, signInForm })
-  const server = createHttpServer(broker.app)
+  const server = createHttpServer(broker.app, logger)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   broker.lifecycle.state = 'ready'
