@@ -6,20 +6,46 @@ export interface Lifecycle {
   state: 'starting' | 'ready' | 'draining'
   /** Remembers an answer in progress. */
   track(response: Response): void
+  /** From now on not ready: every answer, also one in progress, is the last of its connection. */
+  drain(): void
+  /** Resolves as soon as no answer is in progress. */
+  idle(): Promise<void>
   /** Ends every answer that has not begun with 503 `shutting_down`. */
   refuseOpen(): void
 }
 
 export function createLifecycle(): Lifecycle {
   const open = new Set<Response>()
+  let becomeIdle: (() => void) | undefined
+
+  function untrack(response: Response): void {
+    open.delete(response)
+    if (open.size === 0) becomeIdle?.()
+  }
+
   return {
     state: 'starting',
     track(response) {
       open.add(response)
-      response.once('close', () => open.delete(response))
+      response.once('close', () => untrack(response))
+      if (this.state === 'draining') makeLast(response)
     },
+    drain() {
+      this.state = 'draining'
+      for (const response of open) makeLast(response)
+    },
+    idle: () =>
+      new Promise((resolve) => {
+        becomeIdle = resolve
+        if (open.size === 0) resolve()
+      }),
     refuseOpen() {
       for (const response of open) sendProblem(response, new Problem('shutting_down'))
     },
   }
+}
+
+/** A kept connection would outlive the listener: `server.close()` waits for it, and the client would meet a reset. */
+function makeLast(response: Response): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close')
 }

@@ -18,34 +18,42 @@ interface ShutdownOptions {
  * is out (exit 0) or at the timeout (exit 1). SIGINT has no delay; a second signal ends at once.
  */
 export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exit }: ShutdownOptions) {
+  let exitCode = 0
+  let stopped = false
+
   return function shutdown(signal: 'SIGTERM' | 'SIGINT'): void {
     if (broker.lifecycle.state === 'draining') {
       exit(1)
       return
     }
     logger.info({ event: 'draining', signal })
-    broker.lifecycle.state = 'draining'
+    broker.lifecycle.drain()
     setTimeout(endNow, timeoutMs)
     setTimeout(stopAccepting, signal === 'SIGINT' ? 0 : delayMs)
   }
 
+  /** What is left when the last answer is out are connections that never asked: `server.close()` would wait for them. */
   function stopAccepting(): void {
-    server.close(() => finish(0))
+    server.close(finish)
     server.closeIdleConnections()
+    void broker.lifecycle.idle().then(() => server.closeAllConnections())
   }
 
   /** Whoever still waits gets an answer rather than a reset; what is written leaves before the sockets are cut. */
   function endNow(): void {
+    exitCode = 1
     logger.warn({ event: 'shutdown_timeout' })
     broker.lifecycle.refuseOpen()
     setImmediate(() => {
       server.closeAllConnections()
-      finish(1)
+      finish()
     })
   }
 
-  function finish(code: number): void {
+  function finish(): void {
+    if (stopped) return
+    stopped = true
     logger.info({ event: 'stopped' })
-    void broker.close().finally(() => exit(code))
+    void broker.close().finally(() => exit(exitCode))
   }
 }
