@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { parse } from 'dotenv'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSandbox } from '../src/sandbox/app.ts'
@@ -350,5 +354,43 @@ describe('the switches', () => {
   test('do not accept what a plain form can send', async () => {
     const form = await fetch(`${origin}/sandbox/expire`, { method: 'POST', body: '{}' })
     expect(form.status).toBe(400)
+  })
+})
+
+describe('npm run sandbox', () => {
+  const entry = join(import.meta.dirname, '../dist/sandbox/server.js')
+
+  test('prints settings with which a signin succeeds, and ends at SIGTERM', async () => {
+    const child = spawn(process.execPath, [entry], { env: { SANDBOX_PORT: '0' } })
+    const [printed] = (await once(child.stdout, 'data')) as [Buffer]
+    const settings = parse(printed)
+    const answer = await fetch(`${settings.WIDGET_BASE_URL}/widget/${settings.WIDGET_COMMUNITY_ID}/signin`, {
+      method: 'POST',
+      headers: { ...goodHeaders, 'returningai-api-key': settings.WIDGET_API_KEY! },
+    })
+    expect(answer.status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await once(child, 'close')).toEqual([0, null])
+  })
+
+  test('takes a key of your own and does not print it', async () => {
+    const env = {
+      SANDBOX_PORT: '0',
+      SANDBOX_API_KEY: 'own-key-canary',
+      SANDBOX_ACCESS_KEY: 'own-access-canary',
+    }
+    const child = spawn(process.execPath, [entry], { env })
+    const [printed] = (await once(child.stdout, 'data')) as [Buffer]
+    expect(printed.toString()).not.toMatch(/canary/)
+    child.kill('SIGTERM')
+    await once(child, 'close')
+  })
+
+  test('says in one sentence that its port is in use, and exits 1', async () => {
+    const { port } = server.address() as AddressInfo
+    const child = spawn(process.execPath, [entry], { env: { SANDBOX_PORT: String(port) } })
+    const [said] = (await once(child.stderr, 'data')) as [Buffer]
+    expect(said.toString()).toBe(`Port ${port} is in use: set SANDBOX_PORT to another.\n`)
+    expect(await once(child, 'close')).toEqual([1, null])
   })
 })

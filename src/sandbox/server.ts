@@ -1,57 +1,65 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { z } from 'zod'
 import { createSandbox } from './app.ts'
 import { sampleCredentials } from './credentials.ts'
 
-const {
-  HOST: host = '127.0.0.1',
-  SANDBOX_PORT: port = '4000',
-  SANDBOX_COMMUNITY_ID: communityId = sampleCredentials.communityId,
-  SANDBOX_API_KEY: apiKey = sampleCredentials.apiKey,
-  SANDBOX_ACCESS_ID: accessId = sampleCredentials.accessId,
-  SANDBOX_ACCESS_KEY: accessKey = sampleCredentials.accessKey,
-  SANDBOX_TOKEN_SECONDS: tokenSeconds = '300',
-} = process.env
+const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  SANDBOX_PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
+  SANDBOX_COMMUNITY_ID: z.string().default(sampleCredentials.communityId),
+  SANDBOX_API_KEY: z.string().default(sampleCredentials.apiKey),
+  SANDBOX_ACCESS_ID: z.string().default(sampleCredentials.accessId),
+  SANDBOX_ACCESS_KEY: z.string().default(sampleCredentials.accessKey),
+  SANDBOX_TOKEN_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
+})
+
+const parsed = environment.safeParse(process.env)
+if (!parsed.success) giveUp(z.prettifyError(parsed.error))
+const settings = parsed.data
 
 const sandbox = createSandbox({
-  communityId,
-  apiKeys: [apiKey],
-  accessId,
-  accessKey,
-  tokenSeconds: Number(tokenSeconds),
+  communityId: settings.SANDBOX_COMMUNITY_ID,
+  apiKeys: [settings.SANDBOX_API_KEY],
+  accessId: settings.SANDBOX_ACCESS_ID,
+  accessKey: settings.SANDBOX_ACCESS_KEY,
+  tokenSeconds: settings.SANDBOX_TOKEN_SECONDS,
 })
 const server = createServer(sandbox.app)
 
-server.once('error', (error: NodeJS.ErrnoException) => {
-  const reason =
-    error.code === 'EADDRINUSE' ? `Port ${port} is in use; set SANDBOX_PORT to another.` : error.code
-  console.error(`The sandbox cannot start. ${reason}`)
-  process.exitCode = 1
+server.once('error', ({ code }: NodeJS.ErrnoException) => {
+  const reason = code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
+  giveUp(`Port ${settings.SANDBOX_PORT} ${reason}: set SANDBOX_PORT to another.`)
 })
-server.listen(Number(port), host, () => {
+server.listen(settings.SANDBOX_PORT, settings.HOST, () => {
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   console.log(`The sandbox listens on ${address}. For the broker's .env:\n\n${brokerSettings(address)}`)
 })
-
-function brokerSettings(address: string) {
-  return [
-    `WIDGET_BASE_URL=${address}`,
-    `WIDGET_COMMUNITY_ID=${communityId}`,
-    `WIDGET_API_KEY=${own('SANDBOX_API_KEY', apiKey)}`,
-    `RAI_API_URL=${address}`,
-    `RAI_ACCESS_ID=${accessId}`,
-    `RAI_ACCESS_KEY=${own('SANDBOX_ACCESS_KEY', accessKey)}`,
-  ].join('\n')
-}
-
-/** A key that somebody chose is not printed: it could be a real one, put here by mistake. */
-function own(name: string, value: string) {
-  return process.env[name] === undefined ? value : `(the value of ${name})`
-}
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     server.close()
     server.closeAllConnections()
   })
+}
+
+function giveUp(reason: string): never {
+  console.error(reason)
+  process.exit(1)
+}
+
+function brokerSettings(address: string) {
+  return [
+    `WIDGET_BASE_URL=${address}`,
+    `WIDGET_COMMUNITY_ID=${settings.SANDBOX_COMMUNITY_ID}`,
+    `WIDGET_API_KEY=${shown('SANDBOX_API_KEY')}`,
+    `RAI_API_URL=${address}`,
+    `RAI_ACCESS_ID=${settings.SANDBOX_ACCESS_ID}`,
+    `RAI_ACCESS_KEY=${shown('SANDBOX_ACCESS_KEY')}`,
+  ].join('\n')
+}
+
+/** A key that somebody chose is not printed: it could be a real one, put here by mistake. */
+function shown(name: 'SANDBOX_API_KEY' | 'SANDBOX_ACCESS_KEY') {
+  return process.env[name] === undefined ? settings[name] : `(the value of ${name})`
 }
