@@ -3,6 +3,7 @@ import { ignoreSmallJson } from './http/body.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
 import { dataHeaders } from './http/headers.ts'
+import { limitRefusals } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { Problem, writeProblem } from './problems.ts'
@@ -19,7 +20,7 @@ export interface AppDependencies extends WidgetTokenDependencies {
 
 /** The broker as a function of its dependencies. The order of these lines is the security policy. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { allowedOrigins, trustedProxies, lifecycle, logger, page, sessions } = dependencies
+  const { allowedOrigins, trustedProxies, lifecycle, limits, logger, page, sessions } = dependencies
   const app = createExactRouter(trustedProxies)
 
   app.use(logRequests(logger))
@@ -36,6 +37,7 @@ export function createApp(dependencies: AppDependencies): Express {
     .options(answerOptions)
     .post(ignoreSmallJson)
     .post(issueWidgetToken(dependencies))
+    .all(limitRefusals(limits.refusals))
 
   app.route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
   app.route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))

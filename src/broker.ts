@@ -2,6 +2,7 @@ import type { Express } from 'express'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createHttpClient } from './http/client.ts'
+import { createRateLimits } from './http/rate-limit.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import { createSessions } from './session/chain.ts'
@@ -38,16 +39,23 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
   const sessions = createSessions(verifiers, createIdentify(config.sessions.identity))
   const transport = createVendorTransport({ client, timeoutMs: vendor.timeoutMs })
   const issuer = createSigninIssuer({ transport, baseUrl: vendor.baseUrl, communityId: vendor.communityId })
+  const limits = createRateLimits({ ...config.rateLimit, logger })
   const lifecycle = createLifecycle()
   const app = createApp({
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     lifecycle,
+    limits,
     logger,
     sessions,
     tokens: createTokens({ issuer, cacheMs: config.tokenCacheMs }),
     keys: createKeyRings(vendor.apiKeys, vendor.apiKeysByType),
     page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
   })
-  return { app, lifecycle, close: () => client.close() }
+  async function close(): Promise<void> {
+    limits.close()
+    await client.close()
+  }
+
+  return { app, lifecycle, close }
 }

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import type { RateLimits } from '../http/rate-limit.ts'
 import type { Logger } from '../logger.ts'
 import type { Sessions } from '../session/chain.ts'
 import type { Session } from '../session/identity.ts'
@@ -11,6 +12,7 @@ export interface WidgetTokenDependencies {
   sessions: Sessions
   tokens: Tokens
   keys: KeyRings
+  limits: RateLimits
 }
 
 /** `POST /widget-token`: the session of the customer's app in, a widget token for exactly that user out. */
@@ -19,6 +21,7 @@ export function issueWidgetToken({
   sessions,
   tokens,
   keys,
+  limits,
 }: WidgetTokenDependencies): RequestHandler {
   return async function handleWidgetToken(request, response) {
     const signal = abortWith(response)
@@ -29,7 +32,7 @@ export function issueWidgetToken({
       keys: keys.of(widgetTypeOf(request)),
       fresh: asksForFresh(request),
       signal,
-      admit: () => undefined,
+      admit: async () => setHeaders(response, await limits.mints(session.subject)),
       minted: (token) => audit(logger, session, token, response),
     })
     sendToken(response, issued, session.subject)
@@ -41,6 +44,10 @@ function sendToken(response: Response, { token, expiresAt }: IssuedToken, subjec
   const expiresIn =
     expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))
   response.json({ token, expiresIn, subject })
+}
+
+function setHeaders(response: Response, headers: Record<string, string>): void {
+  if (!response.headersSent) for (const name in headers) response.setHeader(name, headers[name]!)
 }
 
 function audit(
