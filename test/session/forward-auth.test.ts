@@ -254,6 +254,17 @@ describe('an endpoint that fails', () => {
     expect(endpoint.received).toHaveLength(4)
   })
 
+  test('The second try ends at the deadline of the first.', async () => {
+    endpoint.answer = (_request, response) => {
+      if (endpoint.received.length === 1) setTimeout(() => response.destroy(), 300)
+    }
+    const door = await openForwardDoor({ timeoutMs: 400 })
+    const began = performance.now()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'timeout' })
+    expect(endpoint.received).toHaveLength(2)
+    expect(performance.now() - began).toBeLessThan(650)
+  })
+
   test('An app restarted on the same port is asked on a new connection, without a failed request.', async () => {
     const app = createServer(answerJson(ada))
     const url = new URL(await listen(app))
@@ -299,6 +310,14 @@ describe('what is remembered', () => {
     await door.ask([cookie])
     await door.ask([cookie])
     expect(endpoint.received).toHaveLength(2)
+  })
+
+  test('The exp of an answer, in seconds of the wall clock, is the end of the session on the clock of the broker.', async () => {
+    endpoint.answer = answerJson({ ...ada, exp: Date.now() / 1000 + 60 })
+    const url = new URL(endpoint.origin)
+    const verifier = createForwardAuthVerifier({ client, url, timeoutMs: 2_000, rememberMs: 30_000 })
+    const { expiresAt } = await verifier.verify('{"cookie":"sid=abc"}', new AbortController().signal)
+    expect(Math.abs(expiresAt! - performance.now() - 60_000)).toBeLessThan(1_000)
   })
 
   test.each([Math.floor(Date.now() / 1000) + 3_600, 'tomorrow', null])(
