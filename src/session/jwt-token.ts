@@ -23,7 +23,6 @@ export function createTokenCheck({ issuer, audience, authorizedParty, algorithms
     issuer,
     audience,
     clockTolerance: clockToleranceSeconds,
-    requiredClaims: ['exp'],
   }
   return async (token, find) => {
     if (!isCanonical(token)) throw sessionInvalid('malformed')
