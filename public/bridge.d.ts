@@ -1,0 +1,54 @@
+/** What `bridge.js` adds to a page: one global, three events on `document`, one element. */
+export {}
+
+/** The global `returningAI`. Neither function ever rejects. */
+export interface ReturningAI {
+  /** Drops what is held, asks the broker for newly minted tokens; resolves to whether there is one now. */
+  refresh(): Promise<boolean>
+  /** Forgets the user in all tabs and reloads the widgets; nothing is asked again until `refresh()`. */
+  signOut(): Promise<void>
+}
+
+export interface TokenDetail {
+  /** The token URL that answered. */
+  tokenUrl: string
+  /** Keyed hash of the user; empty where the token URL does not say. */
+  subject: string
+  /** Seconds left when the answer came; 240 where the token URL does not say. */
+  expiresIn: number
+  /** Whether a newly minted token was asked for: by a widget whose token was refused, or by `refresh()`. */
+  renewed: boolean
+}
+
+export interface SignedOutDetail {
+  /** `session`: the broker answered 401. `sign-out`: `signOut()` was called. `other-tab`: either, elsewhere. */
+  reason: 'session' | 'sign-out' | 'other-tab'
+}
+
+export interface ErrorDetail {
+  tokenUrl: string
+  /** The broker's problem code, or `network`, `no_token`, `token_refused`, `http_<status>`. */
+  code: string
+  /** HTTP status; 0 for a redirect, -1 when there was no readable answer. */
+  status: number
+  /** True: the bridge goes on trying by itself. False: it waits for `refresh()` or the next page load. */
+  retrying: boolean
+}
+
+/** `<returning-ai-widget type="channel-widget" widget-id="…">`, with `title`, `height`, `data-token-url`. */
+export interface ReturningAIWidgetElement extends HTMLElement {}
+
+declare global {
+  interface Window {
+    readonly returningAI: ReturningAI
+  }
+  var returningAI: ReturningAI
+  interface DocumentEventMap {
+    'returning-ai:token': CustomEvent<TokenDetail>
+    'returning-ai:signed-out': CustomEvent<SignedOutDetail>
+    'returning-ai:error': CustomEvent<ErrorDetail>
+  }
+  interface HTMLElementTagNameMap {
+    'returning-ai-widget': ReturningAIWidgetElement
+  }
+}

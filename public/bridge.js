@@ -1,0 +1,294 @@
+/*
+ * Gives each Returning.AI widget of this page the signed-in user's token, which it asks the broker for.
+ * No token is ever read from storage or taken from another tab: the browser's user may have changed.
+ */
+;(() => {
+  const KEY = 'returning-ai-widget-token'
+  const HINTS = new Map([
+    ['network', 'is the broker up, and this origin in ALLOWED_ORIGINS?'],
+    ['no_token', 'is this a login page?'],
+    ['token_refused', 'is the widget id right?'],
+  ])
+
+  // A second copy of this script fails here.
+  const value = { refresh, signOut: async () => endSession('sign-out') }
+  Object.defineProperty(window, 'returningAI', { value })
+
+  // An injected <img name="currentScript"> shadows document.currentScript, but not the prototype's getter.
+  const doc = Document.prototype
+  const script = Object.getOwnPropertyDescriptor(doc, 'currentScript')?.get?.call(document)
+  const { tokenUrl, storage, widgetOrigin = 'https://prod-widgets.returning.ai' } = script.dataset
+  const vendor = new URL(widgetOrigin).origin
+
+  const sources = new Map() // by token URL
+  const subjects = new Map() // by broker, the user it named
+  const given = new Map() // by frame, the answer (not the token: a new one may be equal)
+  const warned = new Set()
+  const channel = new BroadcastChannel(KEY)
+  const NONE = { token: '', at: 0, holdMs: 0 }
+  const tell = channel.postMessage.bind(channel)
+  let signedOut = false
+  let expiry = 0
+
+  /** One token URL: who waits for its token, its last answer, its open request. */
+  class Source {
+    /** @type {Set<Window>} */
+    waiting = new Set()
+    answer = NONE
+    failures = 0
+    renewals = 0
+    paused = false
+    stopped = false
+    timer = 0
+    wakeAt = 0
+
+    constructor(url = '') {
+      this.url = url
+      this.broker = url.replace(/[?#].*/, '')
+      sources.set(url, this)
+    }
+
+    /** Answers the frames that can be answered, asks the broker for the others. Safe at any time. */
+    serve() {
+      const { answer, waiting } = this
+      const good = Math.abs(Date.now() - answer.at) < answer.holdMs
+      let refused = false
+      for (const frame of waiting) {
+        if (frame.closed) waiting.delete(frame)
+        else if (good && given.get(frame) !== answer) {
+          given.set(frame, answer)
+          waiting.delete(frame)
+          frame.postMessage({ type: 'RETURNINGAI_WIDGET_TOKEN', value: answer.token }, vendor)
+        } else refused ||= given.has(frame)
+      }
+      if (!waiting.size || signedOut || this.stopped || this.request || this.timer) return
+      if (!refused) this.ask()
+      else if (!this.paused) this.renew()
+    }
+
+    /** A frame asks again: its token is refused or expired. Paced, and no more than three times in a row. */
+    renew() {
+      if (this.renewals++ === 3) return this.fail('token_refused')
+      this.paused = true
+      setTimeout(() => {
+        this.paused = false
+        if (!this.waiting.size) this.renewals = 0
+        this.serve()
+      }, 10_000)
+      this.ask(true)
+    }
+
+    ask(renew = false) {
+      this.cancel()
+      const request = (this.request = new AbortController())
+      this.done = inTurn(() => exchange(this.url, request, renew)).then((outcome) => {
+        if (this.request !== request) return // late, and void
+        this.request = undefined
+        this.settle(outcome, renew)
+      })
+    }
+
+    cancel() {
+      clearTimeout(this.timer)
+      this.request?.abort()
+      this.timer = 0
+      this.request = undefined
+    }
+
+    reset() {
+      this.cancel()
+      this.answer = NONE
+      this.failures = this.renewals = 0
+      this.stopped = false
+    }
+
+    /** @param {any} outcome */
+    settle({ status, body, retryAfterMs }, renew = false) {
+      const known = typeof body.code === 'string'
+      const code = known ? body.code : status < 0 ? 'network' : status < 400 ? 'no_token' : `http_${status}`
+      if (status < 300 && body.token && typeof body.token === 'string') this.accept(body, renew)
+      else if (status === 401) endSession('session', [this.broker])
+      else if (status < 0 || status === 429 || status === 503 || (status >= 500 && !known)) {
+        const growingMs = Math.min(60_000, 1000 * 2 ** this.failures++) * (0.5 + Math.random() / 2)
+        this.wakeAt = Date.now() + retryAfterMs
+        this.wake = () => this.ask(renew)
+        this.timer = window.setTimeout(this.wake, retryAfterMs + growingMs)
+        this.report(code, status, true)
+      } else this.fail(code, status)
+    }
+
+    accept({ token = '', subject = '', expiresIn = 240 }, renewed = false) {
+      const { broker } = this
+      if (subjects.get(broker) !== subject) {
+        if (subjects.has(broker)) forgetUser()
+        subjects.set(broker, subject)
+        tell({ broker, subject })
+      }
+      const lifeMs = expiresIn * 1000 || 0
+      // A frame's own token is no news to it; a renewal always is.
+      if (renewed || token !== this.answer.token) this.answer = { ...NONE, token }
+      this.answer.at = Date.now()
+      this.answer.holdMs = Math.min(Math.max(lifeMs, 1_000), 60_000)
+      this.failures = 0
+      if (this === main) store(token, lifeMs)
+      for (const source of sources.values()) source.serve()
+      emit('token', { tokenUrl: this.url, subject, expiresIn, renewed })
+    }
+
+    fail(code = '', status = 200) {
+      // Who is refused may be another user than the one whose token is held.
+      if (status >= 400 && status < 500) forgetUser()
+      this.stopped = true
+      this.report(code, status)
+    }
+
+    report(code = '', status = 0, retrying = false) {
+      const hint = HINTS.get(code) ?? 'see its log'
+      if (!warned.has(code)) console.warn(`returning-ai: ${code} at ${this.url}: ${hint}`)
+      warned.add(code)
+      if (!retrying || this.failures === 5) emit('error', { tokenUrl: this.url, code, status, retrying })
+    }
+  }
+
+  async function exchange(url = '', request = new AbortController(), renew = false) {
+    const timer = setTimeout(() => request.abort(), 15_000)
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        credentials: 'include',
+        headers: { Accept: 'application/json' },
+        redirect: 'manual',
+        cache: renew ? 'reload' : 'default',
+        signal: request.signal,
+      })
+      const text = await response.text()
+      const retryAfterMs = Math.min(Number(response.headers.get('Retry-After')) * 1000 || 0, 1e9)
+      return { status: response.status, body: JSON.parse(/^\s*{/.test(text) ? text : '{}'), retryAfterMs }
+    } catch {
+      return { status: -1, body: {}, retryAfterMs: 0 }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** One tab at a time; but a frozen one may keep the lock, so nobody waits long. */
+  async function inTurn(send = () => exchange()) {
+    if (!navigator.locks) return send()
+    return navigator.locks.request(KEY, { signal: AbortSignal.timeout(3_000) }, send).catch(send)
+  }
+
+  // A wait is cut short, but not what the broker asked for.
+  function wake() {
+    for (const source of sources.values())
+      if (source.timer && Date.now() >= source.wakeAt && !document.hidden) source.wake?.()
+  }
+
+  /** Nothing of the last user is handed on, late answers are void, frames that had a token start anew. */
+  function forgetUser() {
+    const frames = [...given.keys()]
+    store()
+    given.clear()
+    subjects.clear()
+    for (const source of sources.values()) source.reset()
+    frames.forEach(restart)
+  }
+
+  /** Out of the page and in again: gone at once, and no history entry. @param {Window} frame */
+  function restart(frame) {
+    const element = elementOf(frame)
+    if (!element) return frame.location?.replace('about:blank') // in a closed shadow root
+    const place = new Text()
+    element.replaceWith(place)
+    place.replaceWith(element)
+  }
+
+  function endSession(reason = '', brokers = [...subjects.keys()]) {
+    for (const broker of brokers) tell({ broker, subject: null })
+    signedOut = true
+    forgetUser()
+    emit('signed-out', { reason })
+  }
+
+  /** For the page's own code, where the guide puts it. Storage may be blocked. */
+  function store(token = '', lifeMs = 0) {
+    clearTimeout(expiry)
+    try {
+      localStorage.removeItem(KEY)
+      if (!token || storage === 'memory') return
+      localStorage.setItem(KEY, token)
+      expiry = window.setTimeout(store, Math.min(lifeMs, 1e9))
+    } catch {}
+  }
+
+  function begin(renew = false) {
+    signedOut = false
+    store()
+    for (const source of sources.values()) {
+      source.reset()
+      source.ask(renew)
+    }
+  }
+
+  async function refresh() {
+    begin(true)
+    for (const source of sources.values())
+      do await source.done
+      while (source.request)
+    return [...sources.values()].every(({ answer }) => answer.token)
+  }
+
+  function emit(name = '', detail = {}) {
+    EventTarget.prototype.dispatchEvent.call(document, new CustomEvent(`returning-ai:${name}`, { detail }))
+  }
+
+  /** @param {Window} frame @returns {HTMLIFrameElement | undefined} */
+  function elementOf(frame, elements = doc.querySelectorAll.call(document, '*')) {
+    for (const element of elements) {
+      if (element instanceof HTMLIFrameElement && element.contentWindow === frame) return element
+      const { shadowRoot } = element
+      const inner = shadowRoot instanceof ShadowRoot && elementOf(frame, shadowRoot.querySelectorAll('*'))
+      if (inner) return inner
+    }
+    return undefined
+  }
+
+  addEventListener('message', ({ data, origin, source }) => {
+    const frame = /** @type {Window | null} */ (source)
+    if (origin !== vendor || frame?.parent !== window) return
+    // The second type is the vendor SDK's too, with a token of its own.
+    const plain = data?.type === 'RETURNINGAI_WIDGET_TOKEN' && !('value' in data || 'token' in data)
+    if (!plain && data?.type !== 'RETURNINGAI_WIDGET_REQUEST_TOKEN') return
+    const own = elementOf(frame)?.dataset.tokenUrl
+    const url = own ? new URL(own, location.href).href : main.url
+    const asked = sources.get(url) ?? new Source(url)
+    asked.waiting.add(frame)
+    for (const old of given.keys()) if (old.closed) given.delete(old)
+    asked.serve()
+  })
+  addEventListener('online', wake)
+  addEventListener('visibilitychange', wake)
+  addEventListener('pageshow', ({ persisted }) => persisted && begin())
+  // Another user in another tab is a reason to ask, no more.
+  channel.addEventListener('message', ({ data: { broker, subject } }) => {
+    if (signedOut || !subjects.has(broker) || subjects.get(broker) === subject) return
+    if (subject === null) endSession('other-tab')
+    else begin()
+  })
+
+  const main = new Source(new URL(tokenUrl ?? 'widget-token', tokenUrl ? location.href : script.src).href)
+  begin()
+
+  class WidgetElement extends HTMLElement {
+    connectedCallback() {
+      const frame = document.createElement('iframe')
+      frame.src = `${vendor}/${this.getAttribute('type')}/${this.getAttribute('widget-id')}`
+      frame.allow = 'clipboard-write'
+      frame.width = '100%'
+      frame.height = this.getAttribute('height') ?? '600'
+      frame.title = this.title
+      if (this.dataset.tokenUrl) frame.dataset.tokenUrl = this.dataset.tokenUrl
+      this.replaceChildren(frame)
+    }
+  }
+  customElements.define('returning-ai-widget', WidgetElement)
+})()
