@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { request, type IncomingHttpHeaders } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+export interface Question {
+  method?: string
+  path?: string
+  headers?: Record<string, string | string[]>
+  body?: string | Buffer
+}
+
+/** One request on a connection of its own, with exactly these headers: `fetch` adds some and forbids others. */
+export async function send(
+  port: number,
+  { method = 'GET', path = '/', headers = {}, body }: Question,
+): Promise<Answer> {
+  const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent: false })
+  const answered = once(outgoing, 'response')
+  outgoing.end(body)
+  const [incoming] = await answered
+  return { status: incoming.statusCode, headers: incoming.headers, body: await text(incoming) }
+}
+
+/** Sends bytes as they are, and resolves to every answer until the server closes the connection. */
+export async function sendBytes(port: number, bytes: string | Buffer): Promise<Answer[]> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(bytes)
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk) => chunks.push(chunk))
+  await new Promise((resolve) => socket.once('close', resolve))
+  return parseAnswers(Buffer.concat(chunks).toString('latin1'))
+}
+
+/** Reads what a server sent as a sequence of HTTP/1.1 answers; throws for anything else. */
+export function parseAnswers(sent: string): Answer[] {
+  const answers: Answer[] = []
+  for (let rest = sent; rest !== '';) {
+    const head = /^HTTP\/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[!#$%&'*+.^_`|~\w-]+: [^\r\n]*\r\n)*)\r\n/.exec(rest)
+    if (head === null) throw new Error(`no HTTP answer: ${JSON.stringify(rest.slice(0, 200))}`)
+    const lines = head[2]!.split('\r\n').filter((line) => line !== '')
+    const headers: IncomingHttpHeaders = Object.fromEntries(lines.map(splitHeader))
+    const end = head[0].length + Number(headers['content-length'] ?? 0)
+    answers.push({ status: Number(head[1]), headers, body: rest.slice(head[0].length, end) })
+    rest = rest.slice(end)
+  }
+  return answers
+}
+
+function splitHeader(line: string): [string, string] {
+  const colon = line.indexOf(':')
+  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 2)]
+}
