@@ -30,6 +30,8 @@ export async function startProgram(
     child.once('error', reject)
     child.once('exit', () => reject(new Error(`${program} ended: ${said}`)))
   })
+  // A test process that dies must not leave its servers behind.
+  process.once('exit', () => child.kill('SIGKILL'))
   await serving
   return child
 }
