@@ -26,35 +26,51 @@ interface TokensOptions {
   cacheMs: number
 }
 
+interface Remembered {
+  issued: IssuedToken
+  /** On the monotonic clock. */
+  until: number
+}
+
 const expiryMarginMs = 30_000
 const maxTokens = 50_000
 const maxCharacters = 48 * 1024 * 1024
 
 /** Reuses a token within its session until shortly before its end, and mints one at a time per session and key. */
 export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
-  const remembered = new LRUCache<string, IssuedToken>({
+  const remembered = new LRUCache<string, Remembered>({
     max: maxTokens,
     maxSize: maxCharacters,
-    sizeCalculation: ({ token }) => token.length,
+    sizeCalculation: ({ issued }) => issued.token.length,
   })
   const share = createSingleFlight<IssuedToken>()
 
   async function mint(key: string, { session, keys, admit, minted }: TokenRequest, signal: AbortSignal) {
     await admit()
-    const token = await issuer.issue(session, keys, signal)
-    minted(token)
-    const lifeMs =
-      token.expiresAt === undefined ? cacheMs : token.expiresAt - expiryMarginMs - performance.now()
-    if (cacheMs > 0 && lifeMs > 0) remembered.set(key, token, { ttl: Math.ceil(lifeMs) })
+    signal.throwIfAborted()
+    const issued = await issuer.issue(session, keys, signal)
+    minted(issued)
+    remember(key, issued)
+    return issued
+  }
+
+  function remember(key: string, issued: IssuedToken): void {
+    const now = performance.now()
+    const until = issued.expiresAt === undefined ? now + cacheMs : issued.expiresAt - expiryMarginMs
+    if (cacheMs > 0 && until > now) remembered.set(key, { issued, until })
     else remembered.delete(key)
-    return token
+  }
+
+  function recall(key: string): IssuedToken | undefined {
+    const known = remembered.get(key)
+    return known !== undefined && known.until > performance.now() ? known.issued : undefined
   }
 
   return {
     get(request) {
       const key = `${request.session.id} ${request.keys.name}`
-      const token = request.fresh ? undefined : remembered.get(key)
-      if (token !== undefined) return Promise.resolve(token)
+      const known = request.fresh ? undefined : recall(key)
+      if (known !== undefined) return Promise.resolve(known)
       return share(key, request.signal, (signal) => mint(key, request, signal))
     },
   }

@@ -1,0 +1,303 @@
+import { EventEmitter, once } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createTokens, type TokenRequest } from '../src/tokens.ts'
+import type { Session } from '../src/session/identity.ts'
+import type { IssuedToken } from '../src/vendor/signin.ts'
+import { answerJson, startEndpoint } from './session/fixtures/endpoint.ts'
+import { signSession, startBroker, type RunningBroker } from './stand-ins/broker.ts'
+import { startVendor, type Vendor } from './stand-ins/vendor.ts'
+
+const ada: Session = { id: 'session-1', mode: 'jwt', email: 'ada@example.com', subject: 'ada' }
+const ring = (name: string) => ({ name, current: () => [] })
+
+const fiveMinutes = () => ({ expiresAt: performance.now() + 300_000 })
+const refuse = () => Promise.reject(new Error('too many'))
+const ownerOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+const authorizationOf = async (user: string) =>
+  `Bearer ${await signSession({ sub: user, email: `${user}@example.com` })}`
+
+/** Tokens of a vendor that answers by numbers; `change` is what the next ones are like. */
+function startTokens({ cacheMs = 60_000, change = (): Partial<IssuedToken> => ({}) } = {}) {
+  let minted = 0
+  const issue = async (): Promise<IssuedToken> => {
+    minted += 1
+    return { token: `token-${minted}`, vendorMs: 1, attempts: 1, keyId: 'k', ...change() }
+  }
+  const tokens = createTokens({ issuer: { issue }, cacheMs })
+  const ask = async (request: Partial<TokenRequest> = {}) => {
+    const { signal } = new AbortController()
+    const valid = { session: ada, keys: ring('default'), fresh: false, signal, admit() {}, minted() {} }
+    return (await tokens.get({ ...valid, ...request })).token
+  }
+  return { ask, mints: () => minted }
+}
+
+describe('A token', () => {
+  beforeEach(() => vi.useFakeTimers({ toFake: ['performance', 'Date'] }))
+  afterEach(() => vi.useRealTimers())
+
+  it('is reused until thirty seconds before its end', async () => {
+    const { ask } = startTokens({ change: fiveMinutes })
+    expect(await ask()).toBe('token-1')
+    vi.advanceTimersByTime(269_999)
+    expect(await ask()).toBe('token-1')
+    vi.advanceTimersByTime(1)
+    expect(await ask()).toBe('token-2')
+  })
+
+  it('without an end is reused for the configured time', async () => {
+    const { ask } = startTokens({ cacheMs: 60_000 })
+    await ask()
+    vi.advanceTimersByTime(59_999)
+    expect(await ask()).toBe('token-1')
+    vi.advanceTimersByTime(1)
+    expect(await ask()).toBe('token-2')
+  })
+
+  it.each([30_000, 1, -60_000])('that ends in %i ms is handed out once', async (leftMs) => {
+    const { ask, mints } = startTokens({ change: () => ({ expiresAt: performance.now() + leftMs }) })
+    await ask()
+    await ask()
+    expect(mints()).toBe(2)
+  })
+
+  it.each([1e300, Infinity])('that ends in %d ms is reused like any other', async (leftMs) => {
+    const { ask } = startTokens({ change: () => ({ expiresAt: performance.now() + leftMs }) })
+    expect([await ask(), await ask()]).toEqual(['token-1', 'token-1'])
+  })
+
+  it.each([-86_400_000, 86_400_000])('does not care for a clock that is set by %i ms', async (byMs) => {
+    const { ask } = startTokens({ change: fiveMinutes })
+    await ask()
+    vi.setSystemTime(Date.now() + byMs)
+    expect(await ask()).toBe('token-1')
+    vi.advanceTimersByTime(270_000)
+    expect(await ask()).toBe('token-2')
+  })
+
+  it('is never reused when reuse is off, not even with an end', async () => {
+    const { ask } = startTokens({ cacheMs: 0, change: fiveMinutes })
+    expect([await ask(), await ask()]).toEqual(['token-1', 'token-2'])
+  })
+
+  it('is of one session and one ring of keys', async () => {
+    const { ask } = startTokens()
+    const asked = [
+      await ask(),
+      await ask({ session: { ...ada, id: 'session-2' } }),
+      await ask({ keys: ring('store-widget') }),
+      await ask(),
+    ]
+    expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1'])
+  })
+
+  it('that is asked for fresh takes the place of the old one, if it can be had', async () => {
+    let down = false
+    const change = () => {
+      if (down) throw new Error('vendor down')
+      return {}
+    }
+    const { ask } = startTokens({ change })
+    await ask()
+    expect(await ask({ fresh: true })).toBe('token-2')
+    expect(await ask()).toBe('token-2')
+    down = true
+    await expect(ask({ fresh: true })).rejects.toThrow('vendor down')
+    expect(await ask()).toBe('token-2')
+  })
+
+  it('is asked for again after a failure', async () => {
+    const failures = [new Error('vendor down')]
+    const change = () => {
+      const failure = failures.pop()
+      if (failure !== undefined) throw failure
+      return {}
+    }
+    const { ask } = startTokens({ change })
+    await expect(ask()).rejects.toThrow('vendor down')
+    expect(await ask()).toBe('token-2')
+  })
+
+  it('that is not admitted is not minted, and one that is reused needs no admission', async () => {
+    const { ask, mints } = startTokens()
+    await expect(ask({ admit: refuse })).rejects.toThrow('too many')
+    expect(mints()).toBe(0)
+    await ask()
+    expect(await ask({ admit: refuse })).toBe('token-1')
+  })
+
+  it('is not minted for somebody who left during admission', async () => {
+    const { ask, mints } = startTokens()
+    const leaving = new AbortController()
+    const admit = async () => {
+      await new Promise(setImmediate)
+      leaving.abort(new Error('gone'))
+    }
+    await expect(ask({ admit, signal: leaving.signal })).rejects.toThrow('gone')
+    await new Promise(setImmediate)
+    expect(mints()).toBe(0)
+  })
+
+  it.each([
+    ['sessions', 50_001, {}],
+    ['characters', 6_145, { token: 'x'.repeat(8_192) }],
+  ])('of the longest unused session goes when there are too many %s', async (_what, count, like) => {
+    const { ask, mints } = startTokens({ change: () => like })
+    for (let number = 1; number <= count; number += 1) await ask({ session: { ...ada, id: String(number) } })
+    await ask({ session: { ...ada, id: '2' } })
+    expect(mints()).toBe(count)
+    await ask({ session: { ...ada, id: '1' } })
+    expect(mints()).toBe(count + 1)
+  })
+})
+
+describe('POST /widget-token', () => {
+  let vendor: Vendor
+  let broker: RunningBroker
+
+  beforeEach(async () => {
+    vendor = await startVendor()
+  })
+
+  afterEach(async () => {
+    await broker.close()
+    vendor.close()
+  })
+
+  async function start(environment: Record<string, string> = {}): Promise<void> {
+    broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '1000', ...environment })
+  }
+
+  /** Makes the vendor wait with every answer until the test lets it go on. */
+  function holdVendor() {
+    const gate = new EventEmitter()
+    const held = once(gate, 'open')
+    vendor.answerWith(async (response, request) => {
+      await held
+      await vendor.giveToken(response, request)
+    })
+    const asked = (count: number) =>
+      vi.waitFor(() => expect(vendor.requests).toHaveLength(count), { interval: 5 })
+    return { release: () => gate.emit('open'), asked }
+  }
+
+  const issuedLines = () => broker.logLines().filter(({ event }) => event === 'token_issued')
+
+  it('gives another user with the same cookie another token', async () => {
+    const shop = await startEndpoint(answerJson({ sub: 'ada', email: 'ada@example.com' }))
+    const SESSION_FORWARD_URL = `${shop.origin}/me`
+    await start({ SESSION_MODE: 'forward-auth', SESSION_FORWARD_URL, SESSION_CACHE_SECONDS: '0' })
+    const first = await (await broker.askToken({ cookie: 'sid=1' })).json()
+    shop.answer = answerJson({ sub: 'grace', email: 'grace@example.com' })
+    const second = await (await broker.askToken({ cookie: 'sid=1' })).json()
+    await shop.close()
+    expect([ownerOf(first.token).email, ownerOf(second.token).email]).toEqual([
+      'ada@example.com',
+      'grace@example.com',
+    ])
+    expect(second.subject).not.toBe(first.subject)
+  })
+
+  it('mints once for all tabs of a session that ask at once, and logs that once', async () => {
+    await start()
+    const { release, asked } = holdVendor()
+    const authorization = await authorizationOf('ada')
+    const answers = Array.from({ length: 10 }, () => broker.askToken({ authorization }))
+    await asked(1)
+    release()
+    const tokens = new Set<string>()
+    for (const answer of await Promise.all(answers)) tokens.add((await answer.json()).token)
+    expect(tokens.size).toBe(1)
+    expect(vendor.requests).toHaveLength(1)
+    expect(issuedLines()).toHaveLength(1)
+  })
+
+  it('mints once for all who ask for a fresh token at once', async () => {
+    await start()
+    const authorization = await authorizationOf('ada')
+    await broker.askToken({ authorization })
+    const { release, asked } = holdVendor()
+    const fresh = { authorization, 'cache-control': 'no-cache' }
+    const answers = [broker.askToken(fresh), broker.askToken(fresh), broker.askToken(fresh)]
+    await asked(2)
+    release()
+    const tokens = await Promise.all(answers.map(async (answer) => (await (await answer).json()).token))
+    expect(new Set(tokens).size).toBe(1)
+    expect(vendor.requests).toHaveLength(2)
+  })
+
+  it('mints for who stays when the first caller leaves, and logs that once', async () => {
+    await start()
+    const { release, asked } = holdVendor()
+    const authorization = await authorizationOf('ada')
+    const leaving = new AbortController()
+    const request = { method: 'POST', headers: { authorization, origin: 'https://app.example.com' } }
+    const left = fetch(`${broker.url}/widget-token`, { ...request, signal: leaving.signal })
+    await asked(1)
+    const joined = once(broker.server, 'request')
+    const stayed = broker.askToken({ authorization })
+    await joined
+    await new Promise(setImmediate)
+    leaving.abort()
+    await expect(left).rejects.toThrow('aborted')
+    await vi.waitFor(() => expect(broker.logLines().at(-1)).toMatchObject({ status: 499 }), { interval: 5 })
+    release()
+    expect((await stayed).status).toBe(200)
+    expect(vendor.requests).toHaveLength(1)
+    expect(issuedLines()).toHaveLength(1)
+  })
+
+  it('ends the vendor call when the last caller leaves, and serves the next', async () => {
+    await start()
+    const ended = once(vendor.server, 'request').then(([, response]) => once(response, 'close'))
+    const { release, asked } = holdVendor()
+    const authorization = await authorizationOf('ada')
+    const leaving = new AbortController()
+    const request = { method: 'POST', headers: { authorization }, signal: leaving.signal }
+    const left = fetch(`${broker.url}/widget-token`, request)
+    await asked(1)
+    leaving.abort()
+    await expect(left).rejects.toThrow('aborted')
+    await ended
+    release()
+    expect((await broker.askToken({ authorization })).status).toBe(200)
+    expect(issuedLines()).toHaveLength(1)
+  })
+
+  it('keeps the tokens of widget types with a key of their own apart', async () => {
+    await start({ WIDGET_API_KEYS: 'store-widget:widget-api-key-2' })
+    const authorization = await authorizationOf('ada')
+    const paths = ['/widget-token', '/widget-token?widget=store-widget', '/widget-token?widget=other']
+    const tokens: string[] = []
+    for (const path of paths)
+      tokens.push((await (await broker.askToken({ authorization }, path)).json()).token)
+    expect(tokens[0]).toBe(tokens[2])
+    expect(tokens[1]).not.toBe(tokens[0])
+    expect(vendor.requests.map(({ headers }) => headers['returningai-api-key'])).toEqual([
+      'widget-api-key-1',
+      'widget-api-key-2',
+    ])
+  })
+
+  it('answers nobody with the token of another, whoever leaves when', async () => {
+    await start({ TOKEN_CACHE_SECONDS: '0' })
+    const users = ['ada', 'grace']
+    const authorizations = await Promise.all(users.map(authorizationOf))
+    const owners = await Promise.all(
+      Array.from({ length: 100 }, async (_, index) => {
+        const leaving = new AbortController()
+        if (index % 3 === 0) setTimeout(() => leaving.abort(), Math.random() * 100)
+        const headers = { authorization: authorizations[index % 2]! }
+        const request = { method: 'POST', headers, signal: leaving.signal }
+        const body = await fetch(`${broker.url}/widget-token`, request)
+          .then((answer) => answer.json())
+          .catch(() => undefined)
+        return body === undefined ? 'left' : ownerOf(body.token).email
+      }),
+    )
+    for (const [index, owner] of owners.entries()) {
+      const allowed = index % 3 === 0 ? ['left'] : []
+      expect([...allowed, `${users[index % 2]}@example.com`]).toContain(owner)
+    }
+  })
+})
