@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 
 /**
  * Why the tests that need a program cannot run here; undefined where it is installed. Under CI=true it always is,
@@ -43,11 +44,18 @@ export async function endProgram(child: ChildProcess, signal: NodeJS.Signals): P
   await once(child, 'exit')
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago, and below those that outgoing connections take: so a server may also come back
+ * on it later.
+ */
 export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const port = randomInt(20_000, 32_000)
+  const server = createServer()
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening')
+  } catch {
+    return findFreePort()
+  }
   server.close()
   await once(server, 'close')
   return port
