@@ -1,30 +1,41 @@
-import type { RequestHandler } from 'express'
+import type { Socket } from 'node:net'
+import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 
+/** Connections that must carry nothing more: what stands behind an ambiguous request may be a part of it. */
+const condemned = new WeakSet<Socket>()
+
 /**
- * Refuses what a proxy in front may read differently than we do (RFC 9112 §3.2, §6.1, §11.2): two Hosts,
- * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9. Node's parser lets these pass.
+ * Refuses what a proxy in front may read differently than we do (RFC 9112 §3.2, §6.1, §11.2): two Hosts or none,
+ * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9. Node's parser lets these pass, and
+ * hands over the requests behind them although the connection is about to close.
  */
 export const rejectAmbiguousFraming: RequestHandler = (request, _response, next) => {
-  const coding = request.headers['transfer-encoding']
-  const { url, httpVersionMajor } = request
-  const plainTarget = (url.startsWith('/') && !url.includes('#')) || url === '*'
-  const clear =
-    httpVersionMajor === 1 && plainTarget && (coding === undefined || coding.toLowerCase() === 'chunked')
-  if (!clear || hasTwoHosts(request.rawHeaders)) {
-    throw new Problem('bad_request', {
-      headers: { Connection: 'close' },
-      diagnosis: { outcome: 'ambiguous_framing' },
-    })
+  if (isClear(request) && !condemned.has(request.socket)) {
+    next()
+    return
   }
-  next()
+  condemned.add(request.socket)
+  throw new Problem('bad_request', {
+    headers: { Connection: 'close' },
+    diagnosis: { outcome: 'ambiguous_framing' },
+  })
 }
 
-function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+function isClear({ headers, httpVersion, httpVersionMajor, rawHeaders, url }: Request): boolean {
+  const coding = headers['transfer-encoding']
+  const plainTarget = (url.startsWith('/') && !url.includes('#')) || url === '*'
+  const plainCoding = coding === undefined || coding.toLowerCase() === 'chunked'
+  const hosts = countHosts(rawHeaders)
+  const plainHost = hosts === 1 || (hosts === 0 && httpVersion === '1.0')
+  return httpVersionMajor === 1 && plainTarget && plainCoding && plainHost
+}
+
+function countHosts(rawHeaders: readonly string[]): number {
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!
     if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
   }
-  return hosts > 1
+  return hosts
 }

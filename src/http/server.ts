@@ -19,6 +19,8 @@ export function createHttpServer(app: RequestListener, logger: Logger, slowClien
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16_384,
       insecureHTTPParser: false,
+      // The app refuses a missing Host itself, by a problem document and with a line in the log.
+      requireHostHeader: false,
     },
     app,
   )
@@ -26,7 +28,12 @@ export function createHttpServer(app: RequestListener, logger: Logger, slowClien
   server.maxRequestsPerSocket = 10_000
   // Their bytes are bounded; a bound on their number would drop the ones behind it unseen, a second Host among them.
   server.maxHeadersCount = 0
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket, logger))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // Bytes behind the last request of a connection: that one is still being answered, which closes it.
+    if (error.code === 'HPE_CLOSED_CONNECTION') return
+    // An answer that the app has just given leaves first, and may be the last of the connection.
+    setImmediate(refuse, error, socket as Socket, logger)
+  })
   server.on('checkExpectation', (_request, response) => {
     response.writeHead(417, { Connection: 'close', 'Content-Length': 0 }).end()
   })
