@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http'
-import type { HttpClient, OutboundAnswer, OutboundFault } from '../http/client.ts'
+import type { HttpClient } from '../http/client.ts'
+import type { OutboundAnswer } from '../http/exchange.ts'
 import type { SessionVerifier } from './chain.ts'
 import { readBearer, readHeader, sessionInvalid, sourceUnavailable } from './credential.ts'
 import { isRecord, type VerifiedClaims } from './identity.ts'
+import { toMonotonic } from './lifetime.ts'
+import { askSource, parseSourceJson } from './source.ts'
 
 interface ForwardAuthOptions {
   client: HttpClient
@@ -18,7 +21,7 @@ interface Credential {
   authorization?: string
 }
 
-const maxAnswerBytes = 64 * 1024
+const maxBytes = 64 * 1024
 const signedOut = new Set([401, 403, 302, 303])
 
 /**
@@ -26,14 +29,16 @@ const signedOut = new Set([401, 403, 302, 303])
  * and 200 with JSON is a session whose claims are that JSON.
  */
 export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionVerifier {
+  const { client, url, timeoutMs, rememberMs } = options
   return {
     mode: 'forward-auth',
-    id: JSON.stringify([options.url.href]),
-    rememberMs: options.rememberMs,
+    id: JSON.stringify([url.href]),
+    rememberMs,
     cookies: 'all',
     readCredential,
     async verify(credential, signal) {
-      return readAnswer(await ask(options, JSON.parse(credential) as Credential, signal))
+      const headers = { accept: 'application/json', ...(JSON.parse(credential) as Credential) }
+      return readAnswer(await askSource(client, { url, method: 'GET', headers, timeoutMs, maxBytes, signal }))
     },
   }
 }
@@ -46,55 +51,15 @@ function readCredential(request: IncomingMessage): string | undefined {
   return JSON.stringify({ cookie, authorization } satisfies Credential)
 }
 
-async function ask(
-  { client, url, timeoutMs }: ForwardAuthOptions,
-  credential: Credential,
-  signal: AbortSignal,
-) {
-  const deadline = performance.now() + timeoutMs
-  const headers = { accept: 'application/json', ...credential }
-
-  function attempt(): Promise<OutboundAnswer> {
-    const leftMs = Math.max(1, deadline - performance.now())
-    return client.exchange({
-      url,
-      method: 'GET',
-      headers,
-      timeoutMs: leftMs,
-      maxBytes: maxAnswerBytes,
-      signal,
-    })
-  }
-
-  // An app that closes its idle connection just as it is used again is not down; a GET may be repeated (RFC 9110 §9.2.2).
-  function repeatAfterReset(fault: OutboundFault): Promise<OutboundAnswer> {
-    return fault.outcome === 'reset' ? attempt() : Promise.reject(fault)
-  }
-
-  return attempt()
-    .catch(repeatAfterReset)
-    .catch((fault: OutboundFault) => {
-      throw sourceUnavailable(fault.outcome, fault)
-    })
-}
-
 function readAnswer({ status, body }: OutboundAnswer): VerifiedClaims {
   if (signedOut.has(status)) throw sessionInvalid(`answer_status_${status}`)
   if (status !== 200) throw sourceUnavailable(`answer_status_${status}`)
-  const answer = parseJson(body)
+  const answer = parseSourceJson(body)
   if (!isRecord(answer)) return { claims: {} }
   return { claims: answer, expiresAt: readExpiry(answer) }
 }
 
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body.replace(/^\uFEFF/, ''))
-  } catch (error) {
-    throw sourceUnavailable('answer_not_json', error)
-  }
-}
-
-/** `exp` in seconds since the epoch (RFC 7519 §4.1.4), where the app gives one, on the monotonic clock. */
+/** The end of the session, where the app's answer has one, as JWTs spell it. */
 function readExpiry({ exp }: Record<string, unknown>): number | undefined {
-  return typeof exp === 'number' ? performance.now() + exp * 1000 - Date.now() : undefined
+  return typeof exp === 'number' ? toMonotonic(exp) : undefined
 }

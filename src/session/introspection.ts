@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { HttpClient, OutboundAnswer } from '../http/client.ts'
+import type { HttpClient } from '../http/client.ts'
+import type { OutboundAnswer } from '../http/exchange.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'

@@ -1,5 +1,7 @@
 import { sourceUnavailable } from './credential.ts'
-import { OutboundFault, type HttpClient, type OutboundAnswer, type OutboundRequest } from '../http/client.ts'
+import type { HttpClient } from '../http/client.ts'
+import type { OutboundAnswer, OutboundRequest } from '../http/exchange.ts'
+import { OutboundFault } from '../http/fault.ts'
 
 /**
  * Asks a session source. A connection that was refused or reset is tried once more, within the same deadline:

@@ -1,4 +1,5 @@
-import type { OutboundAnswer, OutboundFault } from '../http/client.ts'
+import type { OutboundAnswer } from '../http/exchange.ts'
+import type { OutboundFault } from '../http/fault.ts'
 import { Problem } from '../problems.ts'
 
 const minRetryAfterSeconds = 1

@@ -1,4 +1,5 @@
-import { OutboundFault, type HttpClient } from '../http/client.ts'
+import type { HttpClient } from '../http/client.ts'
+import { OutboundFault } from '../http/fault.ts'
 import { problemOfFault, problemOfStatus } from './refusals.ts'
 
 export interface VendorRequest {
