@@ -54,6 +54,7 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
   })
   async function close(): Promise<void> {
     limits.close()
+    for (const verifier of verifiers) verifier.close?.()
     await client.close()
   }
 
