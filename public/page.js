@@ -36,6 +36,8 @@ const reasons = {
   email_domain_not_allowed: 'The session’s email domain is not allowed.',
 }
 
+const tokenUrl = new URL('widget-token', document.baseURI).href
+
 /** @type {{ name: string } | undefined} */
 let user
 /** @type {Config} */
@@ -112,12 +114,31 @@ document.addEventListener('returning-ai:signed-out', ({ detail: { reason } }) =>
 })
 
 document.addEventListener('returning-ai:error', ({ detail: { code, retrying } }) => {
-  const reason = reasons[code] ?? `The broker refused (${code}).`
+  showRefusal(reasons[code] ?? `The broker refused (${code}).`, retrying)
+})
+
+// The bridge retries quietly at first; the page sees each failed request all the same.
+new PerformanceObserver((list) => {
+  for (const entry of /** @type {PerformanceResourceTiming[]} */ (list.getEntries())) {
+    const reason = entry.name === tokenUrl ? passingReason(entry.responseStatus) : undefined
+    if (reason) showRefusal(reason, true)
+  }
+}).observe({ type: 'resource' })
+
+/** @param {number} status */
+function passingReason(status) {
+  if (status === 0) return reasons.network
+  if (status === 429) return reasons.rate_limited
+  return status === 503 ? 'The vendor or the app’s sign-in is not available.' : undefined
+}
+
+/** @param {string} reason @param {boolean} retrying */
+function showRefusal(reason, retrying) {
   goodUntil = 0
   offerRenewal('Try again')
   show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'Token refused', reason)
   report(`${reason} ${retrying ? 'Trying again.' : 'Not trying again by itself.'}`)
-})
+}
 
 byId('renew').addEventListener('click', () => {
   show('token', 'busy', 'Asking for a new token…')

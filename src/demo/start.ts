@@ -67,7 +67,7 @@ export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptio
     }
     await broker.close()
   }
-  return { address: `http://localhost:${ports.broker}`, sandbox, close }
+  return { address: `http://localhost:${ports.broker}`, sandboxPort: ports.sandbox, sandbox, close }
 }
 
 async function listen(server: Server, port: number, host: string, variable: string): Promise<number> {
