@@ -56,12 +56,10 @@ export async function startBroker(
     logLines: (): Record<string, unknown>[] => lines.map((line) => JSON.parse(line)),
     /** Asks for a token as a script of the allowed page does, with Ada's session unless headers say otherwise. */
     async askToken(headers: Record<string, string> = {}, path = '/widget-token') {
-      const authorization = headers.authorization ?? headers.cookie ?? `Bearer ${await signSession()}`
-      const own = headers.cookie === undefined ? { authorization } : {}
-      return fetch(url + path, {
-        method: 'POST',
-        headers: { origin: 'https://app.example.com', ...own, ...headers },
-      })
+      const sent = new Headers({ origin: 'https://app.example.com', ...headers })
+      if (!sent.has('authorization') && !sent.has('cookie'))
+        sent.set('authorization', `Bearer ${await signSession()}`)
+      return fetch(url + path, { method: 'POST', headers: sent })
     },
     async close() {
       server.closeAllConnections()
