@@ -6,7 +6,7 @@ import { createHttpServer } from '../src/http/server.ts'
 import { createLogger } from '../src/logger.ts'
 import { signSession, startBroker, type RunningBroker } from './stand-ins/broker.ts'
 import { parseAnswers, sendBytes } from './stand-ins/exchange.ts'
-import { expectProblem } from './stand-ins/promises.ts'
+import { accessLineOf, expectProblem } from './stand-ins/promises.ts'
 import { startVendor, type Vendor } from './stand-ins/vendor.ts'
 
 let vendor: Vendor
@@ -243,7 +243,7 @@ describe('A client that goes away', () => {
     outgoing.destroy()
     await left
     vendor.answerWith()
-    const lines = broker.logLines().filter(({ requestId }) => requestId === 'impatient')
-    expect(lines).toMatchObject([{ status: 499, code: 'client_closed', level: 'info' }])
+    const line = await accessLineOf(broker, 'impatient')
+    expect(line).toMatchObject({ status: 499, code: 'client_closed', level: 'info' })
   })
 })

@@ -24,7 +24,7 @@ export function expectProblem({ status, headers, body }: Answer, expected: numbe
 }
 
 /** The one access line of a request; waits for it, since it is written after the answer has left. */
-export async function accessLineOf(broker: RunningBroker, requestId: unknown) {
+export async function accessLineOf(broker: Pick<RunningBroker, 'logLines'>, requestId: unknown) {
   const find = () =>
     broker.logLines().filter((line) => line.requestId === requestId && line.event === undefined)
   await vi.waitFor(() => expect(find().length).toBeGreaterThan(0), { interval: 2 })

@@ -1,0 +1,122 @@
+import express from 'express'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createLogger } from '../src/logger.ts'
+import { logRequests } from '../src/http/request-log.ts'
+import { Problem, problemDocument, sendProblem, writeProblem, type ProblemCode } from '../src/problems.ts'
+import { send } from './stand-ins/exchange.ts'
+import { accessLineOf, expectProblem } from './stand-ins/promises.ts'
+
+// The table of the contract.
+const contract: Record<ProblemCode, number> = {
+  bad_request: 400,
+  session_missing: 401,
+  session_invalid: 401,
+  origin_not_allowed: 403,
+  identity_unusable: 403,
+  email_unverified: 403,
+  email_domain_not_allowed: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  rate_limited: 429,
+  internal: 500,
+  vendor_rejected_credentials: 500,
+  vendor_rejected_request: 500,
+  vendor_bad_response: 500,
+  vendor_unavailable: 503,
+  vendor_timeout: 503,
+  vendor_rate_limited: 503,
+  session_source_unavailable: 503,
+  overloaded: 503,
+  shutting_down: 503,
+}
+const codes = Object.entries(contract) as [ProblemCode, number][]
+
+describe('A problem', () => {
+  it.each(codes)('%s has the status %i and a fixed text', (code, status) => {
+    expect(new Problem(code)).toMatchObject({ code, status, message: code })
+    const document = JSON.parse(problemDocument(code, 'id-1'))
+    expect(document).toMatchObject({ type: `urn:returning-ai-token-broker:${code}`, status, code })
+    expect(document.detail).toMatch(/^[A-Z].{10,}\.$/)
+  })
+
+  it('says when to try again exactly where that helps', () => {
+    const withRetryAfter = codes.filter(([code]) => 'Retry-After' in new Problem(code).headers)
+    const retryable = codes.filter(([, status]) => status === 429 || status === 503)
+    expect(withRetryAfter).toEqual(retryable)
+    expect(new Problem('rate_limited', { retryAfterSeconds: 7 }).headers['Retry-After']).toBe('7')
+  })
+})
+
+describe('The last error handler', () => {
+  const lines: string[] = []
+  const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } })
+  const log = { logLines: () => lines.map((line) => JSON.parse(line)) }
+  const secret = 'planted-secret'
+  const trap = `${secret}\n    at ${secret} (file:///planted-secret.js:1:1)`
+
+  const app = express()
+  app.use(logRequests(logger))
+  app.get('/throws', () => {
+    throw new Error(trap)
+  })
+  app.get('/rejects', () => Promise.reject(new TypeError(trap)))
+  app.get('/passes-on', (_request, _response, next) => next(new RangeError(trap)))
+  app.get('/rejects-text', async () => {
+    await Promise.reject(secret) // oxlint-disable-line
+  })
+  app.get('/lost', (_request, response) => {
+    sendProblem(response, new Problem('vendor_timeout', { cause: new Error(trap) }))
+  })
+  app.get('/begun', (_request, response) => {
+    response.write('half of an answer')
+    throw new Error(trap)
+  })
+  app.use(writeProblem)
+  const server = createServer(app)
+  let port: number
+
+  beforeAll(async () => {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as { port: number }).port
+  })
+
+  afterAll(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+
+  it.each([
+    ['/throws', 'Error'],
+    ['/rejects', 'TypeError'],
+    ['/passes-on', 'RangeError'],
+    ['/rejects-text', 'string'],
+  ])(
+    'makes of whatever %s an internal problem, and tells the log where it arose',
+    async (path, errorName) => {
+      const answer = await send(port, { path })
+      expectProblem(answer, 500, 'internal')
+      expect(JSON.stringify(answer)).not.toContain(secret)
+      const line = await accessLineOf(log, answer.headers['x-request-id'])
+      expect(line).toMatchObject({ level: 'error', status: 500, code: 'internal', errorName })
+      const [frame] = line.stack as string[]
+      if (errorName !== 'string') expect(frame).toMatch(/^at .*problems\.test\.ts:\d+:\d+\)?$/)
+      expect(lines.join('')).not.toContain(secret)
+    },
+  )
+
+  it('cuts an answer that has begun, so that half is not taken for whole', async () => {
+    const begun = send(port, { path: '/begun', headers: { 'x-request-id': 'begun' } })
+    await expect(begun).rejects.toThrow(/aborted|reset|hang up|terminated/i)
+    expect(await accessLineOf(log, 'begun')).toMatchObject({ route: '/begun', status: 499 })
+  })
+
+  it('keeps the cause of a known problem to itself', async () => {
+    expectProblem(await send(port, { path: '/lost' }), 503, 'vendor_timeout')
+    expect(lines.join('')).not.toContain(secret)
+  })
+})
