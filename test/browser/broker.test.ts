@@ -76,9 +76,10 @@ beforeEach(async () => {
 
 afterEach(() => page.context().close())
 
+/** Each sign-in is a session of its own, as in a real app. */
 async function signIn(user: string): Promise<void> {
   const place = { domain: '.customer.localhost', path: '/', sameSite: 'Lax' } as const
-  await page.context().addCookies([{ name: 'sid', value: user, ...place }])
+  await page.context().addCookies([{ name: 'sid', value: `${user}-${crypto.randomUUID()}`, ...place }])
 }
 
 const bridge = () =>
