@@ -14,7 +14,7 @@ import { bearer, type Algorithm } from './fixtures/token.ts'
 
 // The peer is oidc-provider: a certified implementation that nobody here wrote.
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000 })
+const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const algorithms: Algorithm[] = ['RS256', 'ES256', 'EdDSA']
 let provider: IdentityProvider
 let door: Door
@@ -30,7 +30,7 @@ afterAll(async () => {
   await client.close()
 })
 
-const shared = { client, source: ['bearer'], timeoutMs: 2000 }
+const shared = { client, source: ['bearer'], timeoutMs: 10_000 }
 
 function createJwt(changes: { audience?: string; algorithms?: Algorithm[] } = {}): SessionVerifier {
   const { issuer, jwksUrl } = provider

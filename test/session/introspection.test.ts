@@ -11,7 +11,7 @@ import { openDoor, type Door } from './fixtures/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
 import { bearer, createToken, nowSeconds } from './fixtures/token.ts'
 
-const client = createHttpClient({ maxConnections: 16, connectTimeoutMs: 1000 })
+const client = createHttpClient({ maxConnections: 16, connectTimeoutMs: 10_000 })
 const good = { active: true, sub: 'user-1', email: 'ann@example.com', iss: 'https://id.example.com/' }
 let server: Endpoint
 let doors: Door[]
@@ -35,7 +35,7 @@ async function open(changes: Partial<IntrospectionVerifierOptions> = {}): Promis
     url: new URL('/introspect?tenant=1', server.origin),
     clientId: 'broker',
     clientSecret: 'secret-of-the-broker',
-    timeoutMs: 500,
+    timeoutMs: 10_000,
     rememberMs: 0,
     ...changes,
   })
@@ -181,7 +181,7 @@ describe('an outage', () => {
     ['hangs up', (_request, response) => void response.destroy(), 'reset'],
   ])('is 503, and nothing is remembered, when the server %s', async (_name, answer, outcome) => {
     server.answer = answer
-    const door = await open({ rememberMs: 60_000 })
+    const door = await open({ rememberMs: 60_000, timeoutMs: outcome === 'timeout' ? 1000 : 10_000 })
     const verdict = await door.ask(bearer('opaque'))
     expect(verdict).toMatchObject({
       status: 503,

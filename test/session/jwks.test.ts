@@ -9,9 +9,11 @@ import { openDoor, type Door } from './fixtures/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
 import { audience, bearer, createToken, issuer, keys, keySet, toJwk } from './fixtures/token.ts'
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000 })
+const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const successor = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const timeoutMs = 500
+/** Long enough for a busy machine; what hangs on purpose gets a short one. */
+const patientMs = 10_000
+const hastyMs = 200
 let provider: Endpoint
 let door: Door
 let elapsedMs = 0
@@ -19,11 +21,16 @@ let elapsedMs = 0
 beforeEach(async () => {
   elapsedMs = 0
   provider = await startEndpoint(answerJson(keySet))
+  door = await openWith(patientMs)
+})
+
+function openWith(timeoutMs: number): Promise<Door> {
   const key = { jwksUrl: new URL('/jwks?tenant=1', provider.origin) }
   const rules = { issuer, audience, algorithms: ['RS256'] }
-  const verifier = createJwtVerifier({ client, source: ['bearer'], key, ...rules, timeoutMs, rememberMs: 0 })
-  door = await openDoor([verifier])
-})
+  return openDoor([
+    createJwtVerifier({ client, source: ['bearer'], key, ...rules, timeoutMs, rememberMs: 0 }),
+  ])
+}
 
 afterEach(async () => {
   await door.close()
@@ -34,7 +41,7 @@ afterAll(() => client.close())
 
 /** The same set behind a clock that the test moves. */
 const createClocked = () =>
-  createJwks({ client, url: new URL(provider.origin), timeoutMs, now: () => elapsedMs })
+  createJwks({ client, url: new URL(provider.origin), timeoutMs: patientMs, now: () => elapsedMs })
 
 async function holds(find: FindKey, kid: string): Promise<boolean> {
   try {
@@ -164,7 +171,9 @@ const faults: Fault[] = [
 describe('an outage of the provider', () => {
   it.each(faults)('is 503, never 401, when it %s', async (_name, answer, outcome) => {
     provider.answer = answer
-    const verdict = await door.ask(bearer(createToken()))
+    const waiting = await openWith(outcome === 'timeout' ? hastyMs : patientMs)
+    const verdict = await waiting.ask(bearer(createToken()))
+    await waiting.close()
     expect(verdict).toMatchObject({
       status: 503,
       code: 'session_source_unavailable',

@@ -18,7 +18,7 @@ import {
   toJwk,
 } from './fixtures/token.ts'
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000 })
+const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 let provider: Endpoint
 let door: Door
 
@@ -30,7 +30,7 @@ function createVerifier(changes: Partial<JwtVerifierOptions> = {}) {
     issuer,
     audience,
     algorithms: ['RS256', 'ES256', 'EdDSA'],
-    timeoutMs: 2000,
+    timeoutMs: 10_000,
     rememberMs: 30_000,
     ...changes,
   })
