@@ -8,7 +8,10 @@ import { serveWidget } from './widget-page.ts'
 declare global {
   var received: { type: string; value?: string }[]
   var ask: (data?: unknown, to?: Window) => void
+  /** The events that the page saw. */
   var seen: { type: string; detail: Record<string, unknown> }[]
+  /** When the page asked, by its own clock, in milliseconds. */
+  var fetched: number[]
 }
 
 export interface PageOptions {
@@ -39,7 +42,13 @@ export interface Stage {
   close(): Promise<void>
 }
 
-const SEEN = `
+const OBSERVE = `
+  window.fetched = []
+  const { fetch } = window
+  window.fetch = (...request) => {
+    fetched.push(Date.now())
+    return fetch(...request)
+  }
   window.seen = []
   for (const name of ['token', 'signed-out', 'error'])
     document.addEventListener('returning-ai:' + name, ({ type, detail }) => seen.push({ type, detail }))`
@@ -54,7 +63,7 @@ export async function startStage(): Promise<Stage> {
   const broker = await startScriptedBroker('broker.example')
   const vendor = await startSite('vendor.invalid', serveWidget)
   const stranger = await startSite('stranger.test', serveWidget)
-  const browser = await launchChromium([customer.origin])
+  const browser = await launchChromium([customer.origin, broker.origin])
 
   const widgets = (page: Page) => page.frames().filter((frame) => frame.url().startsWith(vendor.origin))
   const open: Stage['open'] = async (html, { headers = {}, context, clock } = {}) => {
@@ -62,7 +71,7 @@ export async function startStage(): Promise<Stage> {
     pages.set(path, { html: `<!doctype html><title>Customer</title>${html}`, headers })
     const page = await (context ?? (await browser.newContext())).newPage()
     if (clock) await page.clock.install({ time: 0 })
-    await page.addInitScript(SEEN)
+    await page.addInitScript(OBSERVE)
     await page.goto(customer.origin + path)
     return page
   }
@@ -90,7 +99,7 @@ export async function startStage(): Promise<Stage> {
   }
 }
 
-/** A frame that is just being replaced has heard nothing. */
+/** A frame that is just being replaced is none that a test waits for. */
 async function hear(frame: Frame): Promise<(string | undefined)[]> {
-  return frame.evaluate(() => received.map(({ value }) => value)).catch(() => [])
+  return frame.evaluate(() => received.map(({ value }) => value)).catch(() => ['(gone)'])
 }
