@@ -16,6 +16,8 @@ import { createVendorTransport } from './vendor/transport.ts'
 export interface Broker {
   app: Express
   lifecycle: Lifecycle
+  /** Opens connections to the vendor ahead of the first request. Sends nothing, and nothing waits for it. */
+  warmUp(): void
   close(): Promise<void>
 }
 
@@ -25,6 +27,8 @@ interface BrokerOptions {
   /** Whether the page offers a sign-in form, as the demo's does. */
   signInForm?: boolean
 }
+
+const warmConnections = 4
 
 /** Wires the parts by the configuration; listens on nothing and reads no environment. */
 export function createBroker({ config, logger, signInForm = false }: BrokerOptions): Broker {
@@ -37,8 +41,14 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
   })
   const verifiers = config.sessions.modes.map((mode) => createVerifier(mode, { client, ...config.sessions }))
   const sessions = createSessions(verifiers, createIdentify(config.sessions.identity))
-  const transport = createVendorTransport({ client, timeoutMs: vendor.timeoutMs })
-  const issuer = createSigninIssuer({ transport, baseUrl: vendor.baseUrl, communityId: vendor.communityId })
+  const transport = createVendorTransport({ client, logger, ...vendor })
+  const issuer = createSigninIssuer({ transport, logger, ...vendor })
+  const keys = createKeyRings({
+    keys: vendor.apiKeys,
+    byWidgetType: vendor.apiKeysByType,
+    file: vendor.apiKeyFile,
+    logger,
+  })
   const limits = createRateLimits({ ...config.rateLimit, logger })
   const lifecycle = createLifecycle()
   const app = createApp({
@@ -49,14 +59,16 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
     logger,
     sessions,
     tokens: createTokens({ issuer, cacheMs: config.tokenCacheMs }),
-    keys: createKeyRings(vendor.apiKeys, vendor.apiKeysByType),
+    keys,
     page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
   })
   async function close(): Promise<void> {
+    keys.close()
     limits.close()
     for (const verifier of verifiers) verifier.close?.()
     await client.close()
   }
 
-  return { app, lifecycle, close }
+  const warmUp = () => client.warm(vendor.baseUrl, Math.min(warmConnections, vendor.maxConnections))
+  return { app, lifecycle, warmUp, close }
 }

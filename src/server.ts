@@ -25,6 +25,7 @@ const server = createHttpServer(broker.app, logger)
 await listen(server, config)
 stopOnSignals(server, broker)
 broker.lifecycle.state = 'ready'
+broker.warmUp()
 logger.info({
   event: 'listening',
   ...addressOf(server),

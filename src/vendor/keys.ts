@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import type { Logger } from '../logger.ts'
+import { watchKeyFile } from './key-file.ts'
 
 /** A widget API key and what the log may call it: the first eight hex digits of its SHA-256. */
 export interface ApiKey {
@@ -15,16 +17,67 @@ export interface KeyRing {
 export interface KeyRings {
   /** The ring of a widget type that has a key of its own, else the default one. */
   of(widgetType: string | undefined): KeyRing
+  close(): void
+}
+
+interface KeyRingsOptions {
+  keys: readonly string[]
+  byWidgetType: ReadonlyMap<string, string>
+  /** Where the keys came from, when it was a file: its changes are followed. */
+  file?: string
+  logger: Logger
 }
 
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
-export function createKeyRings(keys: readonly string[], byWidgetType: ReadonlyMap<string, string>): KeyRings {
-  const fallback = createRing('default', keys)
-  const rings = new Map([...byWidgetType].map(([type, key]) => [type, createRing(type, [key])]))
-  return { of: (widgetType) => (widgetType === undefined ? fallback : (rings.get(widgetType) ?? fallback)) }
+export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOptions): KeyRings {
+  let current = keys.map(identify)
+  const fallback = { name: 'default', current: () => current }
+  const rings = new Map([...byWidgetType].map(([type, key]) => [type, createFixedRing(type, key)]))
+
+  function replace(values: readonly string[]): void {
+    const found = values.map(identify)
+    const keyIds = found.map(({ id }) => id)
+    current = found
+    logger.info({ event: 'api_key_file', keyIds }, 'WIDGET_API_KEY_FILE is in use as it now is')
+  }
+
+  function reject(outcome: string): void {
+    const keyIds = current.map(({ id }) => id)
+    const advice =
+      'WIDGET_API_KEY_FILE must hold one or two lines of visible ASCII: the keys read before stay in use'
+    logger.error({ event: 'api_key_file', outcome, keyIds }, advice)
+  }
+
+  const watch = file === undefined ? undefined : watchKeyFile(file, { keys, replace, reject })
+  return {
+    of: (widgetType) => (widgetType === undefined ? fallback : (rings.get(widgetType) ?? fallback)),
+    close: () => watch?.close(),
+  }
 }
 
-function createRing(name: string, values: readonly string[]): KeyRing {
-  const keys = values.map((value) => ({ id: hash('sha256', value, 'hex').slice(0, 8), value }))
+function createFixedRing(name: string, value: string): KeyRing {
+  const keys = [identify(value)]
   return { name, current: () => keys }
+}
+
+function identify(value: string): ApiKey {
+  return { id: hash('sha256', value, 'hex').slice(0, 8), value }
+}
+
+const preferenceMs = 60_000
+
+/** Remembers for a minute which key of a ring the vendor took after it had refused the first. */
+export function createKeyOrder() {
+  const preferred = new Map<string, { id: string; until: number }>()
+  return {
+    of(ring: KeyRing): readonly ApiKey[] {
+      const keys = ring.current()
+      const choice = preferred.get(ring.name)
+      if (choice === undefined || performance.now() > choice.until) return keys
+      return keys.toSorted((a, b) => Number(b.id === choice.id) - Number(a.id === choice.id))
+    },
+    prefer(ring: KeyRing, { id }: ApiKey): void {
+      preferred.set(ring.name, { id, until: performance.now() + preferenceMs })
+    },
+  }
 }

@@ -1,52 +1,82 @@
 import type { OutboundAnswer } from '../http/exchange.ts'
-import type { OutboundFault } from '../http/fault.ts'
-import { Problem } from '../problems.ts'
+import { OutboundFault, type FaultOutcome } from '../http/fault.ts'
+import { Problem, type ProblemCode } from '../problems.ts'
 
 const minRetryAfterSeconds = 1
 const maxRetryAfterSeconds = 300
 
-/** The problem of a call that brought no HTTP answer: what heals by itself is 503, what an operator must mend 500. */
-export function problemOfFault(fault: OutboundFault): Problem {
-  const circumstances = { diagnosis: { outcome: fault.outcome }, cause: fault }
-  switch (fault.outcome) {
-    case 'timeout':
-      return new Problem('vendor_timeout', circumstances)
-    case 'tls_failure':
-    case 'protocol_error':
-    case 'body_too_large':
-      return new Problem('vendor_bad_response', circumstances)
-    default:
-      return new Problem('vendor_unavailable', circumstances)
+/** What a failed call says about the vendor. */
+interface Nature {
+  code: ProblemCode
+  /** It may go well a moment later: worth one more attempt. */
+  passing?: boolean
+  /** The vendor, or the way to it, is in trouble: counts for the circuit. */
+  outage?: boolean
+}
+
+const passingOutage: Nature = { code: 'vendor_unavailable', passing: true, outage: true }
+const mendByOperator: Nature = { code: 'vendor_bad_response' }
+
+/** What heals by itself is 503, what an operator must mend 500. */
+const faultNatures: Record<FaultOutcome, Nature> = {
+  dns_failure: passingOutage,
+  connect_refused: passingOutage,
+  connect_timeout: passingOutage,
+  reset: passingOutage,
+  timeout: { code: 'vendor_timeout', outage: true },
+  tls_failure: mendByOperator,
+  protocol_error: mendByOperator,
+  body_too_large: mendByOperator,
+  aborted: { code: 'vendor_unavailable' },
+}
+
+/** A call that brought no usable HTTP answer, or one that is not 200. */
+export class VendorProblem extends Problem {
+  readonly passing: boolean
+  readonly outage: boolean
+
+  constructor(
+    { code, passing = false, outage = false }: Nature,
+    circumstances: ConstructorParameters<typeof Problem>[1],
+  ) {
+    super(code, circumstances)
+    this.passing = passing
+    this.outage = outage
   }
 }
 
+/** The problem of a call that brought no HTTP answer. */
+export function problemOfFault(fault: unknown): VendorProblem {
+  if (!(fault instanceof OutboundFault)) throw fault
+  const { outcome, detail } = fault
+  const nature = faultNatures[outcome]
+  const outage = nature.outage && detail !== 'stale_socket'
+  return new VendorProblem({ ...nature, outage }, { diagnosis: { outcome: detail }, cause: fault })
+}
+
 /** The problem of an answer that is not 200; never 401 or 403, since the user's session was fine. */
-export function problemOfStatus({ status, headers }: OutboundAnswer): Problem {
-  const diagnosis = { vendorStatus: status }
-  const retryAfterSeconds = parseRetryAfter(headers['retry-after'])
-  if (status === 401 || status === 403) {
-    return new Problem('vendor_rejected_credentials', {
-      diagnosis: { ...diagnosis, outcome: 'vendor_auth_failed' },
-    })
-  }
-  if (status === 429) {
-    return new Problem('vendor_rate_limited', {
-      retryAfterSeconds,
-      diagnosis: { ...diagnosis, outcome: 'vendor_rate_limited' },
-    })
-  }
+export function problemOfStatus(answer: OutboundAnswer): VendorProblem {
+  const { status } = answer
+  const retryAfterSeconds = pauseOf(answer)
+  const [nature, outcome] = judgeStatus(status, retryAfterSeconds !== undefined)
+  return new VendorProblem(nature, { retryAfterSeconds, diagnosis: { vendorStatus: status, outcome } })
+}
+
+function judgeStatus(status: number, namesPause: boolean): [Nature, string] {
+  if (status === 401 || status === 403) return [{ code: 'vendor_rejected_credentials' }, 'vendor_auth_failed']
+  if (status === 429) return [{ code: 'vendor_rate_limited' }, 'vendor_rate_limited']
+  if (status === 404) return [{ code: 'vendor_rejected_request' }, 'vendor_not_found']
   if (status >= 500) {
-    return new Problem('vendor_unavailable', {
-      retryAfterSeconds,
-      diagnosis: { ...diagnosis, outcome: 'vendor_5xx' },
-    })
+    const passing = status === 500 || status === 502 || (status === 503 && !namesPause)
+    return [{ code: 'vendor_unavailable', passing, outage: true }, 'vendor_5xx']
   }
-  if (status >= 400) {
-    const outcome = status === 404 ? 'vendor_not_found' : 'vendor_4xx'
-    return new Problem('vendor_rejected_request', { diagnosis: { ...diagnosis, outcome } })
-  }
-  const outcome = status >= 300 ? 'unexpected_redirect' : 'unexpected_status'
-  return new Problem('vendor_bad_response', { diagnosis: { ...diagnosis, outcome } })
+  if (status >= 400) return [{ code: 'vendor_rejected_request' }, 'vendor_4xx']
+  return [mendByOperator, status >= 300 ? 'unexpected_redirect' : 'unexpected_status']
+}
+
+/** The seconds for which the vendor wants to be left alone (RFC 9110 §15.6.4, RFC 6585 §4). */
+export function pauseOf({ status, headers }: OutboundAnswer): number | undefined {
+  return status === 429 || status === 503 ? parseRetryAfter(headers['retry-after']) : undefined
 }
 
 /** `Retry-After` in seconds (RFC 9110 §10.2.3: a number or an HTTP date), clamped to 1…300; garbage is undefined. */

@@ -1,9 +1,12 @@
 import { decodeJwt } from 'jose'
 import { z } from 'zod'
+import type { Logger } from '../logger.ts'
 import { Problem } from '../problems.ts'
 import type { Session } from '../session/identity.ts'
-import type { ApiKey, KeyRing } from './keys.ts'
+import { createKeyOrder, type ApiKey, type KeyRing } from './keys.ts'
+import { createVendorReport } from './report.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
+import type { CallBounds } from './waiting-line.ts'
 
 /** A token as the vendor gave it. `expiresAt` is in milliseconds on the monotonic clock; absent when unknown. */
 export interface IssuedToken {
@@ -20,18 +23,24 @@ export interface TokenIssuer {
 
 interface SigninOptions {
   transport: VendorTransport
+  logger: Logger
   baseUrl: URL
   communityId: string
+  /** From the first request to the last answer, also where a second key is tried. */
+  timeoutMs: number
 }
 
 /**
  * Signs a user in by the vendor's "Authenticated Widgets" guide: `POST /widget/{community_id}/signin` with the API key
  * and the email as headers. Rejects with the contract's problem for whatever is not a usable token.
  */
-export function createSigninIssuer({ transport, baseUrl, communityId }: SigninOptions): TokenIssuer {
+export function createSigninIssuer(options: SigninOptions): TokenIssuer {
+  const { transport, logger, baseUrl, communityId, timeoutMs } = options
   const url = new URL(`/widget/${communityId}/signin`, baseUrl)
+  const order = createKeyOrder()
+  const report = createVendorReport(logger)
 
-  async function signIn(email: string, key: ApiKey, signal: AbortSignal): Promise<IssuedToken> {
+  async function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<IssuedToken> {
     const headers = {
       'returningai-api-key': key.value,
       email,
@@ -40,28 +49,26 @@ export function createSigninIssuer({ transport, baseUrl, communityId }: SigninOp
       'accept-encoding': 'identity',
       'user-agent': 'returning-ai-token-broker',
     }
-    const answer = await transport.send({ url, headers }, signal).catch((error: unknown) => {
-      if (error instanceof Problem) error.diagnosis.keyId = key.id
-      throw error
-    })
-    const token = parseToken(answer)
-    return {
-      token,
-      expiresAt: readExpiry(token),
-      vendorMs: answer.vendorMs,
-      attempts: answer.attempts,
-      keyId: key.id,
-    }
+    const answer = await transport.send({ url, headers, keyId: key.id }, bounds)
+    const { vendorMs, attempts } = answer
+    const token = parseToken(answer, key.id)
+    const { expiresAt, email: holder } = readClaims(token)
+    if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(key.id)
+    return { token, expiresAt, vendorMs, attempts, keyId: key.id }
   }
 
   return {
     async issue({ email }, ring, signal) {
+      const bounds = { endsAt: performance.now() + timeoutMs, signal }
       let refusal: unknown
-      for (const key of ring.current()) {
+      for (const key of order.of(ring)) {
         try {
-          return await signIn(email, key, signal)
+          const issued = await signIn(email, key, bounds)
+          if (refusal !== undefined) order.prefer(ring, key)
+          return issued
         } catch (error) {
           if (!isKeyRefused(error)) throw error
+          report.keyRefused(key.id, error)
           refusal = error
         }
       }
@@ -70,33 +77,42 @@ export function createSigninIssuer({ transport, baseUrl, communityId }: SigninOp
   }
 }
 
-function isKeyRefused(error: unknown): boolean {
+function isKeyRefused(error: unknown): error is Problem {
   return error instanceof Problem && error.code === 'vendor_rejected_credentials'
 }
 
 /** The vendor promises no charset for its token: 8 to 8192 visible ASCII characters are safe to hand on. */
 const signinAnswer = z.object({ token: z.string().regex(/^[\x21-\x7e]{8,8192}$/) })
 
-function parseToken({ body }: VendorAnswer): string {
-  const answer = signinAnswer.safeParse(parseJson(body))
-  if (!answer.success) throw new Problem('vendor_bad_response', { diagnosis: { outcome: 'invalid_shape' } })
-  return answer.data.token
+function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, keyId: string): string {
+  const json = parseJson(body)
+  const answer = signinAnswer.safeParse(json)
+  if (answer.success) return answer.data.token
+  const notJson = /json/i.test(contentType) ? 'invalid_json' : 'unexpected_content_type'
+  const outcome = json === undefined ? notJson : 'invalid_shape'
+  throw new Problem('vendor_bad_response', {
+    diagnosis: { outcome, vendorStatus: 200, attempts, vendorMs, keyId },
+  })
 }
 
+/** undefined for what is not JSON, which itself has no such value. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
-    throw new Problem('vendor_bad_response', { diagnosis: { outcome: 'invalid_json' } })
+    return undefined
   }
 }
 
 /** The vendor's token is a JWT with `exp` as far as is known; one that is not lives for an unknown time. */
-function readExpiry(token: string): number | undefined {
+function readClaims(token: string): { expiresAt?: number; email?: string } {
   try {
-    const { exp } = decodeJwt(token)
-    return typeof exp === 'number' ? performance.now() + exp * 1000 - Date.now() : undefined
+    const { exp, email } = decodeJwt(token)
+    return {
+      expiresAt: typeof exp === 'number' ? performance.now() + exp * 1000 - Date.now() : undefined,
+      email: typeof email === 'string' ? email : undefined,
+    }
   } catch {
-    return undefined
+    return {}
   }
 }

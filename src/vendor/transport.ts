@@ -1,44 +1,127 @@
 import type { HttpClient } from '../http/client.ts'
-import { OutboundFault } from '../http/fault.ts'
-import { problemOfFault, problemOfStatus } from './refusals.ts'
+import type { OutboundAnswer } from '../http/exchange.ts'
+import type { Logger } from '../logger.ts'
+import { Problem } from '../problems.ts'
+import { createCircuit } from './circuit.ts'
+import { createPauses } from './pauses.ts'
+import { pauseOf, problemOfFault, problemOfStatus } from './refusals.ts'
+import { createRetry } from './retry.ts'
+import { createWaitingLine, type CallBounds } from './waiting-line.ts'
 
 export interface VendorRequest {
   url: URL
   headers: Record<string, string>
   body?: string
+  /** Who shares a pause that the vendor asks for. */
+  keyId: string
 }
 
-/** A 200 of the vendor. `vendorMs` is the whole call, retries included. */
+/** A 200 of the vendor. `vendorMs` is the whole call, waiting and retries included. */
 export interface VendorAnswer {
   body: string
+  contentType: string
   vendorMs: number
   attempts: number
 }
 
 export interface VendorTransport {
-  /** POSTs to the vendor within one absolute deadline; rejects with the `Problem` of whatever is not a 200. */
-  send(request: VendorRequest, signal: AbortSignal): Promise<VendorAnswer>
+  /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
+  send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
+}
+
+/** Told of each call's end and of each change of the circuit. */
+export interface VendorObserver {
+  vendorAnswered(outcome: string, seconds: number): void
+  circuitOpened(open: boolean): void
 }
 
 interface TransportOptions {
   client: HttpClient
-  timeoutMs: number
+  logger: Logger
+  maxConnections: number
+  maxQueue: number
+  halfOpenAfterMs?: number
+  observer?: VendorObserver
+}
+
+interface Call extends CallBounds {
+  startedAt: number
+  attempts: number
 }
 
 const maxBytes = 65_536
 
-/** The road to the vendor: what is between a mint and the wire. */
-export function createVendorTransport({ client, timeoutMs }: TransportOptions): VendorTransport {
+/** The road to the vendor: a pause, an open circuit and a full line refuse at once; then one attempt, or two. */
+export function createVendorTransport(options: TransportOptions): VendorTransport {
+  const { client, logger, maxConnections, maxQueue, halfOpenAfterMs, observer } = options
+  const line = createWaitingLine({ places: maxConnections, maxWaiting: maxQueue })
+  const pauses = createPauses()
+  const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => observer?.circuitOpened(open) })
+  const retry = createRetry()
+
+  async function send(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
+    pauses.check(request.keyId)
+    circuit.check()
+    await line.enter(call)
+    try {
+      return await retry(() => attempt(request, call), call)
+    } finally {
+      line.leave()
+    }
+  }
+
+  function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
+    pauses.check(request.keyId)
+    return circuit.run(() => post(request, call))
+  }
+
+  async function post({ keyId, ...request }: VendorRequest, call: Call): Promise<OutboundAnswer> {
+    call.attempts += 1
+    const timeoutMs = Math.max(0, call.endsAt - performance.now())
+    const outbound = { ...request, method: 'POST', timeoutMs, maxBytes, signal: call.signal } as const
+    const answer = await client.exchange(outbound).catch(throwProblem)
+    if (answer.status === 200) return answer
+    const problem = problemOfStatus(answer)
+    const pauseSeconds = pauseOf(answer)
+    if (pauseSeconds !== undefined) pauses.start(keyId, problem.code, pauseSeconds)
+    throw problem
+  }
+
   return {
-    async send(request, signal) {
-      const startedAt = performance.now()
-      const answer = await client
-        .exchange({ ...request, method: 'POST', timeoutMs, maxBytes, signal })
-        .catch((fault: unknown) => {
-          throw fault instanceof OutboundFault ? problemOfFault(fault) : fault
-        })
-      if (answer.status !== 200) throw problemOfStatus(answer)
-      return { body: answer.body, vendorMs: Math.round(performance.now() - startedAt), attempts: 1 }
+    async send(request, bounds) {
+      const call: Call = { ...bounds, startedAt: performance.now(), attempts: 0 }
+      try {
+        const { body, headers } = await send(request, call)
+        observer?.vendorAnswered('ok', msOf(call) / 1000)
+        const contentType = String(headers['content-type'])
+        return { body, contentType, vendorMs: msOf(call), attempts: call.attempts }
+      } catch (error) {
+        const problem = diagnose(error, request, call)
+        observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msOf(call) / 1000)
+        throw problem
+      }
     },
   }
+}
+
+function msOf({ startedAt }: Call): number {
+  return Math.round(performance.now() - startedAt)
+}
+
+function throwProblem(fault: unknown): never {
+  throw problemOfFault(fault)
+}
+
+/** What the access line says of the call that failed. */
+function diagnose(error: unknown, { keyId }: VendorRequest, call: Call): Problem {
+  const problem = toProblem(error, call)
+  Object.assign(problem.diagnosis, { attempts: call.attempts, vendorMs: msOf(call), keyId })
+  return problem
+}
+
+/** A caller who leaves the line or the back-off leaves by the reason of its signal. */
+function toProblem(error: unknown, { signal }: Call): Problem {
+  if (error instanceof Problem) return error
+  if (!signal.aborted) throw error
+  return new Problem('vendor_unavailable', { diagnosis: { outcome: 'aborted' } })
 }
