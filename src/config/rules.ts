@@ -38,12 +38,17 @@ export function findConflicts(values: Environment): Fault[] {
 }
 
 function required(values: Environment, names: readonly string[], message: string): Fault[] {
-  return names.filter((name) => values[name] === undefined).map((name) => ({ name, message }))
+  return names.filter((name) => !isGiven(values, name)).map((name) => ({ name, message }))
+}
+
+/** Also by a file that cannot be used: that is told already. */
+function isGiven(values: Environment, name: string): boolean {
+  return values[name] !== undefined || values[`${name}_FILE`] !== undefined
 }
 
 function jwtConflicts(values: Environment): Fault[] {
   const keyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
-  const present = keyNames.filter((name) => values[name] !== undefined)
+  const present = keyNames.filter((name) => isGiven(values, name))
   const faults: Fault[] = []
   if (present.length !== 1) {
     const message = `SESSION_MODE=jwt needs exactly one of ${keyNames.join(', ')}`
