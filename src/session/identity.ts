@@ -34,7 +34,7 @@ export type Identify = (verified: VerifiedClaims, mode: string, credentialHash: 
 
 /** Turns verified claims into a session, or refuses them with a 403: an email is never repaired. */
 export function createIdentify(policy: IdentityPolicy): Identify {
-  return ({ claims, issuer = undefined, expiresAt }, mode, credentialHash) => {
+  return ({ claims, issuer, expiresAt }, mode, credentialHash) => {
     const email = requireEmail(claims, policy)
     const userId = readUserId(claims, policy.subjectClaim) ?? email
     const user = JSON.stringify([issuer ?? mode, userId])
@@ -86,7 +86,7 @@ function readUserId(claims: Claims, name: string): string | undefined {
 function findClaim(claims: Claims, name: string): { parent: Claims; value: unknown } {
   if (Object.hasOwn(claims, name)) return { parent: claims, value: claims[name] }
   const path = name.split('.')
-  const last = path.pop() as string
+  const last = path.pop() ?? name
   let parent = claims
   for (const key of path) {
     const next = own(parent, key)
