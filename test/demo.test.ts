@@ -95,7 +95,7 @@ describe('the app of the demo', () => {
     const cookie = await signIn('ada')
     await post('/demo/fail', {}, { cookie })
     expect(await askToken(cookie)).toMatchObject({ status: 503, code: 'vendor_rate_limited' })
-    await expect.poll(async () => (await askToken(cookie)).status, { timeout: 8000 }).toBe(200)
+    await expect.poll(async () => (await askToken(cookie)).status, { timeout: 8000, interval: 500 }).toBe(200)
   })
 
   test.each(['/demo/expire', '/demo/fail'])('lets nobody use %s without a session', async (path) => {
@@ -113,7 +113,8 @@ describe('the app of the demo', () => {
 describe('npm run demo', () => {
   test('prints one line with an address where the page answers, and ends at SIGTERM', async () => {
     const { child, output } = start({})
-    await once(child.stdout, 'data')
+    await Promise.race([once(child.stdout, 'data'), once(child, 'close')])
+    expect(output.stderr).toBe('')
     const address = /^The demo is ready: (http:\/\/localhost:\d+)\n$/.exec(output.stdout)?.[1]
     const page = await fetch(address!.replace('localhost', '127.0.0.1'))
     expect(page.headers.get('content-security-policy')).toMatch(/frame-src http:\/\/127\.0\.0\.1:\d+;/)

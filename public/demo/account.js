@@ -1,4 +1,5 @@
-import { copyOf, find, report, showUser } from '../page.js'
+import { copyOf, find } from '../dom.js'
+import { report, showUser } from '../status.js'
 
 /** @typedef {{ id: string, name: string, email: string }} User */
 /** @typedef {{ users: User[], current?: User }} Accounts */

@@ -16,6 +16,7 @@ export interface Asset {
 
 const html = 'text/html; charset=utf-8'
 const javascript = 'text/javascript; charset=utf-8'
+const pageModules = ['page.js', 'dom.js', 'status.js', 'widgets.js']
 
 export const version: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -29,7 +30,7 @@ export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions)
   const forEver = 'public, max-age=31536000, immutable'
   return [
     { path: '/', handlers: [onPage, serve(read('index.html'), html)] },
-    { path: '/page.js', handlers: [onPage, serve(read('page.js'), javascript)] },
+    ...pageModules.map((name) => ({ path: `/${name}`, handlers: [onPage, serve(read(name), javascript)] })),
     { path: '/page.css', handlers: [onPage, serve(read('page.css'), 'text/css; charset=utf-8')] },
     {
       path: '/config.json',
