@@ -70,6 +70,7 @@ describe('A single flight', () => {
     expect(begun[0]!.signal.aborted).toBe(true)
     const next = ask()
     begun[0]!.reject(new Error('aborted'))
+    await new Promise(setImmediate)
     void ask()
     expect(begun).toHaveLength(2)
     begun[1]!.resolve('value')

@@ -106,6 +106,14 @@ describe('A token', () => {
     expect(await ask()).toBe('token-2')
   })
 
+  it('is not handed out again once a fresh one was minted, however short that one lives', async () => {
+    const lives = [300_000, 10_000, 300_000]
+    const { ask } = startTokens({ change: () => ({ expiresAt: performance.now() + lives.shift()! }) })
+    await ask()
+    expect(await ask({ fresh: true })).toBe('token-2')
+    expect(await ask()).toBe('token-3')
+  })
+
   it('is asked for again after a failure', async () => {
     const failures = [new Error('vendor down')]
     const change = () => {

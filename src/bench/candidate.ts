@@ -1,0 +1,58 @@
+import type { NextSession } from './load.ts'
+import { startMeasured, type Measured } from './process.ts'
+import { sessionSecret, signSession } from './session.ts'
+
+export type CandidateName = 'express' | 'limit' | 'guide' | 'cold' | 'warm'
+
+/** A server to be measured, and the sessions it is asked with. */
+export interface Candidate {
+  name: CandidateName
+  server: Measured
+  next: NextSession
+}
+
+/** As `npm start` and the image start it. */
+const brokerFlags = ['--max-semi-space-size=8']
+const warmSessions = 1_000
+
+let users = 0
+
+/** A session that nobody has seen. */
+export const newSession: NextSession = () => signSession((users += 1))
+
+/** Goes round a number of sessions. */
+export function recurringSessions(count: number): NextSession {
+  const sessions = Array.from({ length: count }, newSession)
+  let index = 0
+  return () => sessions[(index += 1) % count]!
+}
+
+/** The broker as it is in production, every protection on, its log in a file. */
+export function startBroker(vendorUrl: string, logFile: string): Promise<Measured> {
+  const env = {
+    WIDGET_BASE_URL: vendorUrl,
+    WIDGET_COMMUNITY_ID: 'bench',
+    WIDGET_API_KEY: 'bench-key',
+    SUBJECT_KEY: 'bench-subject-key',
+    SESSION_MODE: 'jwt',
+    SESSION_JWT_SECRET: sessionSecret,
+    ALLOWED_ORIGINS: 'https://app.example.com',
+  }
+  return startMeasured('../server.js', env, { execArgv: brokerFlags, logFile })
+}
+
+/** One of the programs that the broker is compared with. */
+export function startServer(name: 'express' | 'limit' | 'guide', vendorUrl = ''): Promise<Measured> {
+  return startMeasured(`./servers/${name}.js`, { VENDOR_URL: vendorUrl })
+}
+
+/** All candidates; the broker twice, so that cold requests do not fill the memory of the warm one. */
+export async function startCandidates(vendorUrl: string, logFile: string): Promise<Candidate[]> {
+  return [
+    { name: 'express', server: await startServer('express'), next: newSession },
+    { name: 'limit', server: await startServer('limit', vendorUrl), next: newSession },
+    { name: 'guide', server: await startServer('guide', vendorUrl), next: newSession },
+    { name: 'cold', server: await startBroker(vendorUrl, logFile), next: newSession },
+    { name: 'warm', server: await startBroker(vendorUrl, logFile), next: recurringSessions(warmSessions) },
+  ]
+}

@@ -1,0 +1,24 @@
+import { subscribe } from 'node:diagnostics_channel'
+import type { Server } from 'node:net'
+
+// Loaded before each measured program (`node --import`): tells when it listens, and on request what it has used so far.
+
+/** What a measured process has used since its start. */
+export interface Usage {
+  cpuUs: number
+  rssBytes: number
+}
+
+export interface Listening {
+  port: number
+}
+
+subscribe('tracing:net.server.listen:asyncEnd', (message) => {
+  const address = (message as { server: Server }).server.address()
+  if (address !== null && typeof address === 'object') process.send?.({ port: address.port })
+})
+
+process.on('message', () => {
+  const { user, system } = process.cpuUsage()
+  process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage.rss() })
+})
