@@ -22,7 +22,8 @@ export function createConnector({ timeoutMs }: ConnectorOptions): Connector {
 
   const connect: buildConnector.connector = (options, callback) => {
     const socket = take(nameOf(options))
-    if (socket !== undefined) callback(null, socket)
+    // Not at once: undici asks while it works through its queue, and would not look at that queue again.
+    if (socket !== undefined) queueMicrotask(() => callback(null, socket))
     else
       open(options, (...result) => {
         if (result[0] === null) noteUseOnError(result[1])
