@@ -1,4 +1,5 @@
-import { createClient, ErrorReply } from '@redis/client'
+// The library is loaded with the first connection: it is a good part of the start, and most brokers need no Redis.
+type Library = typeof import('@redis/client')
 
 /**
  * `redis_offline`: no connection, or it was lost; `redis_timeout`: no answer in time; `redis_refused`: Redis answered
@@ -52,7 +53,9 @@ export function createRedis({ url, timeoutMs }: RedisOptions): Redis {
   }
 
   async function open(): Promise<RedisClient> {
-    client = openClient(url, timeoutMs)
+    const library = await import('@redis/client')
+    if (pausedUntil === Infinity) throw new RedisFault('redis_offline')
+    client = openClient(library, url, timeoutMs)
     try {
       await client.connect()
       return client
@@ -73,7 +76,7 @@ export function createRedis({ url, timeoutMs }: RedisOptions): Redis {
     try {
       return await within(timeoutMs, connect().then(work), abandon)
     } catch (error) {
-      throw toFault(error)
+      throw await toFault(error)
     }
   }
 
@@ -87,7 +90,7 @@ export function createRedis({ url, timeoutMs }: RedisOptions): Redis {
   }
 }
 
-function openClient(url: string, timeoutMs: number) {
+function openClient({ createClient }: Library, url: string, timeoutMs: number) {
   const client = createClient({
     url,
     // RESP2 needs no greeting, so that a user who may only read keys is enough, and an old Redis too.
@@ -114,7 +117,8 @@ function within<Result>(timeoutMs: number, work: Promise<Result>, expire: () => 
   })
 }
 
-function toFault(error: unknown): RedisFault {
+async function toFault(error: unknown): Promise<RedisFault> {
   if (error instanceof RedisFault) return error
+  const { ErrorReply } = await import('@redis/client')
   return new RedisFault(error instanceof ErrorReply ? 'redis_refused' : 'redis_offline', error)
 }
