@@ -8,9 +8,10 @@
     ['network', 'is the broker up, and this origin in ALLOWED_ORIGINS?'],
     ['no_token', 'is this a login page?'],
     ['token_refused', 'is the widget id right?'],
+    ['session_missing', 'is its cookie sent here?'],
   ])
 
-  // A second copy of this script fails here.
+  // A second copy fails here.
   const value = { refresh, signOut: async () => endSession('sign-out') }
   Object.defineProperty(window, 'returningAI', { value })
 
@@ -66,7 +67,7 @@
       else if (!this.paused) this.renew()
     }
 
-    /** A frame asks again: its token is refused or expired. Paced, and no more than three times in a row. */
+    /** A frame that asks again saw its token refused or expired: paced, and three in a row at most. */
     renew() {
       if (this.renewals++ === 3) return this.fail('token_refused')
       this.paused = true
@@ -107,9 +108,11 @@
       const known = typeof body.code === 'string'
       const code = known ? body.code : status < 0 ? 'network' : status < 400 ? 'no_token' : `http_${status}`
       if (status < 300 && body.token && typeof body.token === 'string') this.accept(body, renew)
-      else if (status === 401) endSession('session', [this.broker])
-      else if (status < 0 || status === 429 || status === 503 || (status >= 500 && !known)) {
-        const growingMs = Math.min(60_000, 1000 * 2 ** this.failures++) * (0.5 + Math.random() / 2)
+      else if (status === 401) {
+        endSession('session', [this.broker])
+        this.report(code, status, true)
+      } else if (status < 0 || status === 429 || status === 503 || (status >= 500 && !known)) {
+        const growingMs = Math.min(30_000, 500 * 2 ** this.failures++) * (1 + Math.random())
         this.wakeAt = Date.now() + retryAfterMs
         this.wake = () => this.ask(renew)
         this.timer = window.setTimeout(this.wake, retryAfterMs + growingMs)
@@ -125,7 +128,7 @@
         tell({ broker, subject })
       }
       const lifeMs = expiresIn * 1000 || 0
-      // A frame's own token is no news to it; a renewal always is.
+      // The same token is news only when renewed.
       if (renewed || token !== this.answer.token) this.answer = { ...NONE, token }
       this.answer.at = Date.now()
       this.answer.holdMs = Math.min(Math.max(lifeMs, 1_000), 60_000)
@@ -136,7 +139,7 @@
     }
 
     fail(code = '', status = 200) {
-      // Who is refused may be another user than the one whose token is held.
+      // The one refused may be another user.
       if (status >= 400 && status < 500) forgetUser()
       this.stopped = true
       this.report(code, status)
@@ -171,7 +174,7 @@
     }
   }
 
-  /** One tab at a time; but a frozen one may keep the lock, so nobody waits long. */
+  /** One tab at a time; but a frozen one may keep the lock: nobody waits long. */
   async function inTurn(send = () => exchange()) {
     if (!navigator.locks) return send()
     return navigator.locks.request(KEY, { signal: AbortSignal.timeout(3_000) }, send).catch(send)
@@ -190,16 +193,14 @@
     given.clear()
     subjects.clear()
     for (const source of sources.values()) source.reset()
-    frames.forEach(restart)
-  }
-
-  /** Out of the page and in again: gone at once, and no history entry. @param {Window} frame */
-  function restart(frame) {
-    const element = elementOf(frame)
-    if (!element) return frame.location?.replace('about:blank') // in a closed shadow root
-    const place = new Text()
-    element.replaceWith(place)
-    place.replaceWith(element)
+    for (const frame of frames) {
+      const element = elementOf(frame)
+      const place = new Text()
+      // Out of the page and in again: gone at once, and no history entry.
+      element?.replaceWith(place)
+      if (element) place.replaceWith(element)
+      else frame.location?.replace('about:blank') // in a closed shadow root
+    }
   }
 
   function endSession(reason = '', brokers = [...subjects.keys()]) {
@@ -209,14 +210,14 @@
     emit('signed-out', { reason })
   }
 
-  /** For the page's own code, where the guide puts it. Storage may be blocked. */
+  /** For the page's own code, as in the guide. Storage may be blocked. */
   function store(token = '', lifeMs = 0) {
     clearTimeout(expiry)
     try {
       localStorage.removeItem(KEY)
       if (!token || storage === 'memory') return
       localStorage.setItem(KEY, token)
-      expiry = window.setTimeout(store, Math.min(lifeMs, 1e9))
+      expiry = window.setTimeout(store, lifeMs)
     } catch {}
   }
 
@@ -231,9 +232,7 @@
 
   async function refresh() {
     begin(true)
-    for (const source of sources.values())
-      do await source.done
-      while (source.request)
+    for (const source of sources.values()) while (source.request) await source.done
     return [...sources.values()].every(({ answer }) => answer.token)
   }
 
@@ -255,7 +254,7 @@
   addEventListener('message', ({ data, origin, source }) => {
     const frame = /** @type {Window | null} */ (source)
     if (origin !== vendor || frame?.parent !== window) return
-    // The second type is the vendor SDK's too, with a token of its own.
+    // This type is the vendor SDK's too, with a token of its own.
     const plain = data?.type === 'RETURNINGAI_WIDGET_TOKEN' && !('value' in data || 'token' in data)
     if (!plain && data?.type !== 'RETURNINGAI_WIDGET_REQUEST_TOKEN') return
     const own = elementOf(frame)?.dataset.tokenUrl
@@ -286,7 +285,7 @@
       frame.width = '100%'
       frame.height = this.getAttribute('height') ?? '600'
       frame.title = this.title
-      if (this.dataset.tokenUrl) frame.dataset.tokenUrl = this.dataset.tokenUrl
+      Object.assign(frame.dataset, this.dataset)
       this.replaceChildren(frame)
     }
   }
