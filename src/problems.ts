@@ -119,6 +119,8 @@ const refusals = {
 
 export type ProblemCode = keyof typeof refusals
 
+export const problemCodes: readonly string[] = Object.keys(refusals)
+
 /** What an operator may read about the cause: words and numbers of ours, never text from outside. */
 export interface Diagnosis {
   outcome?: string
