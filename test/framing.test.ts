@@ -152,6 +152,12 @@ describe('What HTTP/1 allows is served', () => {
     expect(emails).toEqual(['ada@example.com', 'bob@example.com', 'ada@example.com', 'bob@example.com'])
   })
 
+  it('a file over HTTP/1.0, with its length, so that half is not taken for whole', async () => {
+    const [answer] = await sendBytes(broker.port, 'GET /bridge.js HTTP/1.0\r\n\r\n')
+    expect(answer?.status).toBe(200)
+    expect(Number(answer?.headers['content-length'])).toBe(answer?.body.length)
+  })
+
   it('an expectation other than 100-continue is 417', async () => {
     const [answer] = await sendBytes(broker.port, post('Expect: wonders\r\n'))
     expect(answer).toMatchObject({ status: 417, body: '' })

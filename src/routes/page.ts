@@ -63,6 +63,8 @@ function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHa
       return
     }
     response.setHeader('Content-Type', type)
+    // Said also to HTTP/1.0, which stock nginx speaks: without it, half an answer looks whole.
+    response.setHeader('Content-Length', body.length)
     response.end(body)
   }
 }

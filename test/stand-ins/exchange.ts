@@ -39,15 +39,19 @@ export async function sendBytes(port: number, bytes: string | Buffer): Promise<A
   return parseAnswers(Buffer.concat(chunks).toString('latin1'))
 }
 
-/** Reads what a server sent as a sequence of HTTP/1.1 answers; throws for anything else. */
-export function parseAnswers(sent: string): Answer[] {
+/**
+ * Reads what a server sent as a sequence of HTTP/1.1 answers; throws for anything else. `loose`: a body may be
+ * missing, as in an answer to HEAD.
+ */
+export function parseAnswers(sent: string, loose = false): Answer[] {
   const answers: Answer[] = []
   for (let rest = sent; rest !== '';) {
     const head = /^HTTP\/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[!#$%&'*+.^_`|~\w-]+: [^\r\n]*\r\n)*)\r\n/.exec(rest)
     if (head === null) throw new Error(`no HTTP answer: ${JSON.stringify(rest.slice(0, 200))}`)
     const lines = head[2]!.split('\r\n').filter((line) => line !== '')
     const headers: IncomingHttpHeaders = Object.fromEntries(lines.map(splitHeader))
-    const end = head[0].length + Number(headers['content-length'] ?? 0)
+    const bodiless = loose && rest.startsWith('HTTP/1.', head[0].length)
+    const end = head[0].length + (bodiless ? 0 : Number(headers['content-length'] ?? 0))
     answers.push({ status: Number(head[1]), headers, body: rest.slice(head[0].length, end) })
     rest = rest.slice(end)
   }
