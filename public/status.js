@@ -122,10 +122,10 @@ function passingReason(status) {
 /** @param {string} reason @param {boolean} retrying */
 function showRefusal(reason, retrying) {
   goodUntil = 0
-  offerRenewal('Try again')
+  offerRenewal(retrying ? 'Try now' : 'Try again')
   show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'Token refused', reason)
   if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
-  if (byId('embeds').dataset.state === 'busy') showEmbeds('idle', '# waiting for a token')
+  showEmbeds(retrying ? 'busy' : 'idle', '# waiting for a token')
   report(`${reason} ${retrying ? 'Trying again.' : 'Not trying again by itself.'}`)
 }
 

@@ -1,11 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { sameSecret, type SandboxCredentials } from './credentials.ts'
+import { shortLifeSeconds } from './faults.ts'
 import { entryOf } from './requests.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 const embedTokenSeconds = 900
-const shortLifeSeconds = 2
 
 const tokenRequest = z.object({
   accessId: z.string(),

@@ -5,6 +5,9 @@ import { entryOf } from './requests.ts'
 const dripIntervalMs = 100
 const retryAfterSeconds = 2
 
+/** Lifetime of a token under the fault short-lived. */
+export const shortLifeSeconds = 2
+
 const strikes = {
   timeout: () => {},
   'refuse-key': (_request: Request, response: Response) =>

@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { sameSecret, type SandboxCredentials } from './credentials.ts'
+import { shortLifeSeconds } from './faults.ts'
 import { entryOf } from './requests.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 const plainEmail = /^[^\s@,;<>"\u0080-\uffff]{1,64}@[A-Za-z0-9.-]{1,190}$/
-const shortLifeSeconds = 2
 
 interface Check {
   status: number
