@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startScriptedBroker } from './scripted-broker.ts'
+import { eventually, expectAsked, expectFetchedInTime, expectHeard } from './expect.ts'
+import { answerAs, heldBack, startScriptedBroker } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
 let stage: Stage
@@ -11,23 +12,11 @@ beforeEach(() => stage.reset())
 afterAll(() => stage.close())
 
 const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
-const hears = (page: Page, tokens: (string | undefined)[][]) =>
-  expect.poll(() => stage.heard(page), { timeout: 5_000 }).toEqual(tokens)
-const asked = (times: number) => expect.poll(() => stage.broker.asked().length).toBe(times)
-
-/** Lets the page's time pass until the broker was asked so many times. */
-async function passTimeUntilAsked(page: Page, times: number): Promise<void> {
-  const pass = async () => {
-    await page.clock.runFor(1_000)
-    return stage.broker.asked().length
-  }
-  await expect.poll(pass, { timeout: 10_000, interval: 10 }).toBe(times)
-}
 
 describe('the first token', () => {
   test('reaches a widget that stands in the page, by one plain POST', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     const [request, ...others] = stage.broker.asked()
     expect(others).toEqual([])
     expect(request).toMatchObject({ method: 'POST', path: '/widget-token' })
@@ -37,38 +26,41 @@ describe('the first token', () => {
 
   test('is asked for before any widget is there, and waits for one that is added later', async () => {
     const page = await stage.open(stage.script())
-    await asked(1)
+    await expectAsked(stage, 1)
     await page.evaluate((html) => {
       document.body.innerHTML = html
     }, stage.widget())
-    await hears(page, [['ann-token-1']])
-    await asked(1)
+    await expectHeard(stage, page, [['ann-token-1']])
+    await expectAsked(stage, 1)
   })
 
   test('is asked for once, however many widgets want it', async () => {
-    const page = await stage.open(
-      stage.script() + [1, 2, 3, 4, 5].map((id) => stage.widget(`w${id}`)).join(''),
+    const ids = ['w1', 'w2', 'w3', 'w4', 'w5']
+    const page = await stage.open(stage.script() + ids.map((id) => stage.widget(id)).join(''))
+    await expectHeard(
+      stage,
+      page,
+      ids.map(() => ['ann-token-1']),
     )
-    await hears(page, Array(5).fill(['ann-token-1']))
-    await asked(1)
+    await expectAsked(stage, 1)
   })
 
   test('reaches a widget that asks by the older request type', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1?silent'))
     await stage.widgets(page)[0]!.evaluate(() => ask({ type: 'RETURNINGAI_WIDGET_TOKEN' }))
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
   })
 
   test.each(['open', 'closed'] as const)('reaches a widget in a shadow root that is %s', async (mode) => {
     const root = `<div><template shadowrootmode="${mode}">${stage.widget()}</template></div>`
-    await hears(await stage.open(stage.script() + root), [['ann-token-1']])
+    await expectHeard(stage, await stage.open(stage.script() + root), [['ann-token-1']])
   })
 
   test('reaches the element, which makes the iframe of its type and id', async () => {
     const page = await stage.open(
       `${stage.script()}<returning-ai-widget type="store-widget" widget-id="65a=" title="Shop" height="300"></returning-ai-widget>`,
     )
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     const frame = page.locator('returning-ai-widget > iframe')
     const attributes = await frame.evaluate((element) =>
       Object.fromEntries([...element.attributes].map(({ name, value }) => [name, value])),
@@ -87,7 +79,7 @@ describe('the first token', () => {
     const context = await stage.browser.newContext()
     await context.addCookies([{ name: 'sid', value: 'ann', domain: 'widgets.customer.test', path: '/' }])
     await stage.open(`<script src="${sameSite.origin}/bridge.js"></script>`, { context })
-    await expect.poll(() => sameSite.asked()[0]?.headers.cookie).toBe('sid=ann')
+    await expect.poll(() => sameSite.asked()[0]?.headers.cookie, eventually).toBe('sid=ann')
     await sameSite.close()
   })
 })
@@ -95,9 +87,9 @@ describe('the first token', () => {
 describe('a further request of the same widget', () => {
   test('gets another token, newly minted', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await askAgain(page)
-    await hears(page, [['ann-token-1', 'ann-token-2']])
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     expect(stage.broker.asked()[1]?.headers).toMatchObject({ 'cache-control': 'no-cache' })
     expect(stage.broker.asked().map(({ method }) => method)).toEqual(['POST', 'POST'])
   })
@@ -105,51 +97,50 @@ describe('a further request of the same widget', () => {
   test('gets another token even where the new one reads like the old', async () => {
     stage.broker.script = () => ({ body: { token: 'equal-token', expiresIn: 287, subject: 'ann' } })
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['equal-token']])
+    await expectHeard(stage, page, [['equal-token']])
     await askAgain(page)
-    await hears(page, [['equal-token', 'equal-token']])
-    await asked(2)
+    await expectHeard(stage, page, [['equal-token', 'equal-token']])
+    await expectAsked(stage, 2)
   })
 
   test('costs one request for all widgets that ask in that moment', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
-    await hears(page, [['ann-token-1'], ['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await Promise.all([askAgain(page, 0), askAgain(page, 1), askAgain(page, 0)])
     const both = ['ann-token-1', 'ann-token-2']
-    await hears(page, [both, both])
-    await asked(2)
+    await expectHeard(stage, page, [both, both])
+    await expectAsked(stage, 2)
   })
 
   test('gets the token that another widget has caused already', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
-    await hears(page, [['ann-token-1'], ['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await askAgain(page, 0)
-    await hears(page, [['ann-token-1', 'ann-token-2'], ['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2'], ['ann-token-1']])
     await askAgain(page, 1)
     const both = ['ann-token-1', 'ann-token-2']
-    await hears(page, [both, both])
-    await asked(2)
+    await expectHeard(stage, page, [both, both])
+    await expectAsked(stage, 2)
   })
 
   test('costs nothing before the first was answered', async () => {
-    let answer = () => {}
-    const after = new Promise<void>((resolve) => (answer = resolve))
-    stage.broker.script = () => ({ body: { token: 'ann-token', subject: 'ann' }, after })
+    const late = heldBack(answerAs('ann'))
+    stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())
     await askAgain(page)
     await askAgain(page)
-    answer()
-    await hears(page, [['ann-token']])
-    await asked(1)
+    late.letGo()
+    await expectHeard(stage, page, [['ann-token-1']])
+    await expectAsked(stage, 1)
   })
 
   test('waits until ten seconds have passed since the last renewal', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await askAgain(page)
-    await hears(page, [['ann-token-1', 'ann-token-2']])
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     await askAgain(page)
-    await passTimeUntilAsked(page, 3)
+    await expectFetchedInTime(page, 3)
     const [, second = 0, third = 0] = await page.evaluate(() => fetched)
     expect(third - second).toBeGreaterThanOrEqual(10_000)
     expect(third - second).toBeLessThan(12_000)
@@ -157,11 +148,11 @@ describe('a further request of the same widget', () => {
 
   test('is the last one after three renewals without peace, and the page is told', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4]) {
       await askAgain(page)
-      await passTimeUntilAsked(page, times)
-      await expect.poll(async () => (await stage.heard(page))[0]?.length).toBe(times)
+      await expectFetchedInTime(page, times)
+      await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(times)
     }
     await askAgain(page)
     await page.clock.runFor(10_000)
@@ -172,19 +163,19 @@ describe('a further request of the same widget', () => {
     })
     await askAgain(page)
     await page.clock.runFor(120_000)
-    await hears(page, [['ann-token-1', 'ann-token-2', 'ann-token-3', 'ann-token-4']])
-    await asked(4)
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2', 'ann-token-3', 'ann-token-4']])
+    await expectAsked(stage, 4)
   })
 
   test('is welcome any number of times where each token has held for ten seconds', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4, 5, 6]) {
       await page.clock.runFor(11_000)
       await askAgain(page)
-      await expect.poll(async () => (await stage.heard(page))[0]?.length).toBe(times)
+      await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(times)
     }
-    await asked(6)
+    await expectAsked(stage, 6)
   })
 })
 
@@ -192,11 +183,12 @@ describe('the token URL', () => {
   test('is the script’s own, where it has one, resolved against the page', async () => {
     stage.broker.script = ({ path }) => ({ body: { token: `token-of-${path}`, subject: 'ann' } })
     const own = `data-token-url="${stage.broker.origin}/elsewhere?x=1"`
-    await hears(await stage.open(stage.script(own) + stage.widget()), [['token-of-/elsewhere?x=1']])
+    await expectHeard(stage, await stage.open(stage.script(own) + stage.widget()), [
+      ['token-of-/elsewhere?x=1'],
+    ])
     await stage.open(stage.script('data-token-url="api/token"'))
-    await expect
-      .poll(() => stage.customer.requests.at(-1))
-      .toMatchObject({ method: 'POST', path: '/api/token' })
+    const posts = () => stage.customer.requests.filter(({ method }) => method === 'POST')
+    await expect.poll(posts, eventually).toMatchObject([{ path: '/api/token' }])
   })
 
   test('may be a widget’s own: tokens are kept per token URL', async () => {
@@ -206,20 +198,20 @@ describe('the token URL', () => {
     const html = stage.script() + stage.widget('w1') + stage.widget('w2', own) + element
     const page = await stage.open(html)
     const storeToken = '/widget-token?widget=store-widget-2'
-    await hears(page, [['/widget-token-1'], [storeToken], [storeToken]])
-    await asked(2)
+    await expectHeard(stage, page, [['/widget-token-1'], [storeToken], [storeToken]])
+    await expectAsked(stage, 2)
   })
 })
 
 describe('a token that has grown old', () => {
   test('is confirmed by the broker before another widget gets it', async () => {
     const page = await stage.open(stage.script(), { clock: true })
-    await expect.poll(() => page.evaluate(() => seen.length)).toBe(1)
+    await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
     await page.clock.runFor(61_000)
     await page.evaluate((html) => {
       document.body.innerHTML = html
     }, stage.widget())
-    await hears(page, [['ann-token-2']])
+    await expectHeard(stage, page, [['ann-token-2']])
     expect(stage.broker.asked()[1]?.headers).not.toHaveProperty('cache-control')
   })
 
@@ -228,12 +220,12 @@ describe('a token that has grown old', () => {
       body: { token: `short-${count}`, expiresIn: 5, subject: 'ann' },
     })
     const page = await stage.open(stage.script(), { clock: true })
-    await expect.poll(() => page.evaluate(() => seen.length)).toBe(1)
+    await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
     await page.clock.setSystemTime(-3_600_000)
     await page.evaluate((html) => {
       document.body.innerHTML = html
     }, stage.widget())
-    await hears(page, [['short-2']])
+    await expectHeard(stage, page, [['short-2']])
   })
 
   test('that lives no time at all is handed out once, and causes no storm', async () => {
@@ -241,7 +233,9 @@ describe('a token that has grown old', () => {
       body: { token: `dead-${count}`, expiresIn: 0, subject: 'ann' },
     })
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
-    await expect.poll(async () => (await stage.heard(page)).map(({ length }) => length)).toEqual([1, 1])
+    await expect
+      .poll(async () => (await stage.heard(page)).map(({ length }) => length), eventually)
+      .toEqual([1, 1])
     expect(stage.broker.asked().length).toBeLessThanOrEqual(2)
   })
 })

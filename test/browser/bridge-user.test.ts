@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { answerAs, refusal, type Script } from './scripted-broker.ts'
+import { eventually, expectAsked, expectFetched, expectHeard, expectSeen } from './expect.ts'
+import { answerAs, heldBack, refusal, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
 const KEY = 'returning-ai-widget-token'
@@ -15,126 +16,110 @@ afterAll(() => stage.close())
 const down: Script = () => 'cut'
 const signedOut: Script = () => refusal(401, 'session_missing')
 const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
-const hears = (page: Page, tokens: (string | undefined)[][]) =>
-  expect.poll(() => stage.heard(page), { timeout: 5_000 }).toEqual(tokens)
-const asked = (times: number) => expect.poll(() => stage.broker.asked().length).toBe(times)
-/** Where the broker is down, what the page tried: Chromium repeats a cut request by itself. */
-const tried = (page: Page, times: number) =>
-  expect.poll(() => page.evaluate(() => fetched.length), { timeout: 5_000 }).toBeGreaterThanOrEqual(times)
 const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key), KEY)
-const sees = (page: Page, type: string, detail: object = {}) =>
-  expect
-    .poll(() => page.evaluate(() => seen))
-    .toContainEqual({ type: `returning-ai:${type}`, detail: expect.objectContaining(detail) })
 
-/** Answers that the test lets go when it likes. */
-function heldBack(script: Script): { script: Script; letGo(): void } {
-  let letGo = () => {}
-  const after = new Promise<void>((resolve) => (letGo = resolve))
-  return { script: (request, count) => ({ ...Object(script(request, count)), after }), letGo }
-}
+const returnFromCache = () => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
 
 describe('another user in the same browser', () => {
   test('gets fresh widgets and tokens of their own, and no history entry', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
-    await hears(page, [['ann-token-1'], ['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const entries = await page.evaluate(() => history.length)
     stage.broker.script = answerAs('bob')
     await askAgain(page)
-    await hears(page, [['bob-token-2'], ['bob-token-2']])
+    await expectHeard(stage, page, [['bob-token-2'], ['bob-token-2']])
     expect(await stored(page)).toBe('bob-token-2')
     expect(await page.evaluate(() => history.length)).toBe(entries)
-    await asked(2)
+    await expectAsked(stage, 2)
   })
 
   test('never gets the last user’s token from storage, even when the broker is down', async () => {
     const context = await stage.browser.newContext()
     const before = await stage.open(stage.script() + stage.widget(), { context })
-    await hears(before, [['ann-token-1']])
+    await expectHeard(stage, before, [['ann-token-1']])
     expect(await stored(before)).toBe('ann-token-1')
     stage.broker.script = down
     const page = await stage.open(stage.script() + stage.widget(), { context })
-    await tried(page, 1)
+    await expectFetched(page, 1)
     await askAgain(page)
-    await tried(page, 2)
+    await expectFetched(page, 2)
     expect(await stage.heard(page)).toEqual([[]])
     expect(await stored(page)).toBeNull()
   })
 
-  test.each(['refresh', 'a page from the back-forward cache'])(
-    'gets nothing of the last user after %s, even when the broker is down',
-    async (way) => {
-      const page = await stage.open(stage.script() + stage.widget())
-      await hears(page, [['ann-token-1']])
-      stage.broker.script = down
-      if (way === 'refresh') expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
-      else await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))
-      await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), stage.widget('w2'))
-      await tried(page, 3)
-      await hears(page, [['ann-token-1'], []])
-      expect(await stored(page)).toBeNull()
-      stage.broker.script = answerAs('bob')
-      await page.evaluate(() => returningAI.refresh())
-      await expect
-        .poll(async () => (await stage.heard(page)).flat().every((token) => token?.startsWith('bob')))
-        .toBe(true)
-    },
-  )
+  test.each([
+    ['refresh()', (page: Page) => page.evaluate(() => returningAI.refresh())],
+    ['a return from the back-forward cache', (page: Page) => page.evaluate(returnFromCache)],
+  ])('gets nothing of the last user after %s, even when the broker is down', async (_way, act) => {
+    const page = await stage.open(stage.script() + stage.widget())
+    await expectHeard(stage, page, [['ann-token-1']])
+    stage.broker.script = down
+    await act(page)
+    await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), stage.widget('w2'))
+    await expectFetched(page, 3)
+    await expectHeard(stage, page, [['ann-token-1'], []])
+    expect(await stored(page)).toBeNull()
+    stage.broker.script = answerAs('bob')
+    await page.evaluate(() => returningAI.refresh())
+    await expect
+      .poll(async () => (await stage.heard(page)).flat().every((token) => token?.startsWith('bob')))
+      .toBe(true)
+  })
 
   test('is noticed at a refusal that names no user', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = () => refusal(403, 'email_unverified')
     await askAgain(page)
-    await sees(page, 'error', { code: 'email_unverified', status: 403, retrying: false })
-    await hears(page, [[]])
+    await expectSeen(page, 'error', { code: 'email_unverified', status: 403, retrying: false })
+    await expectHeard(stage, page, [[]])
     expect(await stored(page)).toBeNull()
   })
 
   test('leaves a widget in a closed shadow root empty rather than with the last user’s content', async () => {
     const root = `<div><template shadowrootmode="closed">${stage.widget()}</template></div>`
     const page = await stage.open(stage.script() + root)
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = answerAs('bob')
     await askAgain(page)
-    await expect.poll(() => page.frames()[1]?.url()).toBe('about:blank')
+    await expect.poll(() => page.frames()[1]?.url(), eventually).toBe('about:blank')
   })
 })
 
 describe('sign-out', () => {
   test('forgets the token, reloads the widgets and asks nothing more', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
-    await hears(page, [[]])
-    await sees(page, 'signed-out', { reason: 'sign-out' })
+    await expectHeard(stage, page, [[]])
+    await expectSeen(page, 'signed-out', { reason: 'sign-out' })
     expect(await stored(page)).toBeNull()
     await askAgain(page)
     await page.evaluate(() => dispatchEvent(new Event('online')))
-    await asked(1)
+    await expectAsked(stage, 1)
   })
 
   test('drops an answer that comes after it', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())
-    await asked(1)
+    await expectAsked(stage, 1)
     await page.evaluate(() => returningAI.signOut())
     late.letGo()
     stage.broker.script = answerAs('bob')
     expect(await page.evaluate(() => returningAI.refresh())).toBe(true)
-    await hears(page, [['bob-token-2']])
+    await expectHeard(stage, page, [['bob-token-2']])
     expect(await stored(page)).toBe('bob-token-2')
   })
 
   test('ends with refresh(), which serves the widgets that wait', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
-    await hears(page, [[]])
+    await expectHeard(stage, page, [[]])
     stage.broker.script = answerAs('bob')
     expect(await page.evaluate(() => returningAI.refresh())).toBe(true)
-    await hears(page, [['bob-token-2']])
+    await expectHeard(stage, page, [['bob-token-2']])
   })
 })
 
@@ -142,23 +127,23 @@ describe('a session that the broker refuses', () => {
   test('is told to the page once and asked about no more', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await sees(page, 'signed-out', { reason: 'session' })
+    await expectSeen(page, 'signed-out', { reason: 'session' })
     await askAgain(page)
     await page.clock.runFor(600_000)
     await page.evaluate(() => dispatchEvent(new Event('online')))
-    await asked(1)
+    await expectAsked(stage, 1)
     expect(await page.evaluate(() => seen.length)).toBe(1)
   })
 
   test('takes the last user’s token out of storage and widgets', async () => {
     const page = await stage.open(stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = signedOut
     await askAgain(page)
-    await sees(page, 'signed-out', { reason: 'session' })
-    await hears(page, [[]])
+    await expectSeen(page, 'signed-out', { reason: 'session' })
+    await expectHeard(stage, page, [[]])
     expect(await stored(page)).toBeNull()
-    await asked(2)
+    await expectAsked(stage, 2)
   })
 })
 
@@ -167,7 +152,7 @@ describe('refresh()', () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())
-    await asked(1)
+    await expectAsked(stage, 1)
     stage.broker.script = answerAs('bob')
     const [first, second] = await page.evaluate(() =>
       Promise.all([returningAI.refresh(), returningAI.refresh()]),
@@ -186,7 +171,7 @@ describe('refresh()', () => {
     ['the vendor rejects the key', () => refusal(500, 'vendor_rejected_credentials')],
   ])('resolves to false where %s', async (_case, script) => {
     const page = await stage.open(stage.script())
-    stage.broker.script = script as Script
+    stage.broker.script = script
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
   })
 
@@ -197,7 +182,7 @@ describe('refresh()', () => {
       document.addEventListener('returning-ai:signed-out', () => void returningAI.refresh(), { once: true })
     })
     await page.addScriptTag({ url: `${stage.broker.origin}/bridge.js` })
-    await asked(2)
+    await expectAsked(stage, 2)
   })
 })
 
@@ -211,22 +196,22 @@ describe('storage', () => {
       }
     </script>`
     const page = await stage.open(spy + stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await askAgain(page)
-    await hears(page, [['ann-token-1', 'ann-token-2']])
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     expect(await page.evaluate('reads')).toEqual([])
     expect(await stored(page)).toBe('ann-token-2')
   })
 
   test('holds nothing with data-storage="memory"', async () => {
     const page = await stage.open(stage.script('data-storage="memory"') + stage.widget())
-    await hears(page, [['ann-token-1']])
-    expect(await page.evaluate(() => ({ ...localStorage }))).toEqual({})
+    await expectHeard(stage, page, [['ann-token-1']])
+    expect(await page.evaluate(() => localStorage.length)).toBe(0)
   })
 
   test('loses the token when its time is over', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await page.clock.runFor(286_000)
     expect(await stored(page)).toBe('ann-token-1')
     await page.clock.runFor(2_000)
@@ -238,8 +223,8 @@ describe('storage', () => {
       Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('blocked', 'SecurityError') } })
     </script>`
     const page = await stage.open(block + stage.script() + stage.widget())
-    await hears(page, [['ann-token-1']])
+    await expectHeard(stage, page, [['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
-    await hears(page, [[]])
+    await expectHeard(stage, page, [[]])
   })
 })

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { startSite, type Received, type Site } from './sites.ts'
@@ -27,6 +28,16 @@ export interface ScriptedBroker extends Site {
 export const answerAs =
   (subject: string): Script =>
   (_request, count) => ({ body: { token: `${subject}-token-${count}`, expiresIn: 287, subject } })
+
+/** The same answers, which come when the test lets them go. */
+export function heldBack(script: Script): { script: Script; letGo(): void } {
+  const gate = new EventEmitter()
+  const after = once(gate, 'open')
+  return {
+    script: (request, count) => ({ ...Object(script(request, count)), after }),
+    letGo: () => void gate.emit('open'),
+  }
+}
 
 /** A refusal as the broker words it. */
 export const refusal = (status: number, code: string, headers: Record<string, string> = {}): Answer => ({

@@ -1,0 +1,104 @@
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually, expectFetchedInTime, expectHeard } from './expect.ts'
+import { answerAs, refusal, type Answer, type Script } from './scripted-broker.ts'
+import { startStage, type Stage } from './stage.ts'
+
+const html = '<html><body>login</body></html>'
+
+// One page for all rows, whose time only the rows move: each starts by asking anew.
+let stage: Stage
+let page: Page
+beforeAll(async () => {
+  stage = await startStage()
+  page = await stage.open(stage.script() + stage.widget('w1?silent'), { clock: true })
+})
+beforeEach(async () => {
+  stage.broker.reset()
+  await page.evaluate(() => returningAI.refresh())
+  await page.evaluate(() => {
+    fetched.length = 0
+    seen.length = 0
+  })
+  stage.broker.reset()
+})
+afterAll(() => stage.close())
+
+const widget = () => page.frameLocator('iframe').locator('html')
+const askAgain = () => widget().evaluate(() => ask())
+const forgetHeard = () => widget().evaluate(() => void (received.length = 0))
+const fetchedAt = () => page.evaluate(() => fetched)
+const errors = () =>
+  page.evaluate(() => seen.filter(({ type }) => type === 'returning-ai:error').map(({ detail }) => detail))
+
+/** First the one answer, then a token. */
+const thenGood =
+  (answer: Answer | 'no-cors'): Script =>
+  (request, count) =>
+    count === 1 ? answer : answerAs('ann')(request, count)
+
+const PASSING: [string, Answer | 'no-cors'][] = [
+  ['429 of the broker', refusal(429, 'rate_limited')],
+  ['503 of the broker', refusal(503, 'vendor_unavailable')],
+  ['503 of a proxy', { status: 503, body: html }],
+  ['502 of a proxy', { status: 502, body: html }],
+  ['504 of a proxy that speaks JSON', { status: 504, body: { code: 504 } }],
+  ['500 of a proxy', { status: 500, body: '' }],
+  ['an answer that no page may read', 'no-cors'],
+  ['an answer that is cut off', { body: '{"token":"half-a-tok' }],
+]
+
+describe('a fault that passes', () => {
+  test.each(PASSING)('is met with another try: %s', async (_name, answer) => {
+    stage.broker.script = thenGood(answer)
+    expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
+    await forgetHeard()
+    await askAgain()
+    await expectFetchedInTime(page, 2, 100)
+    await expectHeard(stage, page, [['ann-token-2']])
+    const [first = 0, second = 0] = await fetchedAt()
+    expect(second - first).toBeGreaterThanOrEqual(500)
+    expect(second - first).toBeLessThan(2_500)
+    expect(await errors()).toEqual([])
+  })
+})
+
+const LASTING: [string, Answer, object][] = [
+  ['a foreign origin', refusal(403, 'origin_not_allowed'), { code: 'origin_not_allowed', status: 403 }],
+  ['no usable email', refusal(403, 'identity_unusable'), { code: 'identity_unusable', status: 403 }],
+  ['a path that is not there', { status: 404, body: html }, { code: 'http_404', status: 404 }],
+  ['a refused key', refusal(500, 'vendor_rejected_credentials'), { code: 'vendor_rejected_credentials' }],
+  ['a bug', refusal(500, 'internal'), { code: 'internal', status: 500 }],
+  ['502 with a code', refusal(502, 'vendor_bad_response'), { code: 'vendor_bad_response', status: 502 }],
+  ['a login page', { body: html }, { code: 'no_token', status: 200 }],
+  ['a redirect to one', { status: 302, headers: { Location: '/login' } }, { code: 'no_token', status: 0 }],
+  ['no content', { status: 204 }, { code: 'no_token', status: 204 }],
+  ['JSON without a token', { body: { embedToken: 'x' } }, { code: 'no_token', status: 200 }],
+  ['JSON null', { body: 'null' }, { code: 'no_token', status: 200 }],
+  ['an empty token', { body: { token: '' } }, { code: 'no_token', status: 200 }],
+  ['a token that is no string', { body: { token: ['x'] } }, { code: 'no_token', status: 200 }],
+]
+
+describe('a fault that lasts', () => {
+  test.each(LASTING)('is told to the page and not tried again: %s', async (_name, answer, detail) => {
+    stage.broker.script = thenGood(answer)
+    expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
+    const tokenUrl = `${stage.broker.origin}/widget-token`
+    await expect.poll(errors, eventually).toMatchObject([{ tokenUrl, retrying: false, ...detail }])
+    await forgetHeard()
+    await askAgain()
+    await page.evaluate(() => dispatchEvent(new Event('online')))
+    await page.clock.runFor(600_000)
+    expect(await fetchedAt()).toHaveLength(1)
+    expect(await stage.heard(page)).toEqual([[]])
+  })
+
+  test('is over with refresh()', async () => {
+    stage.broker.script = thenGood(refusal(500, 'internal'))
+    expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
+    await forgetHeard()
+    await askAgain()
+    expect(await page.evaluate(() => returningAI.refresh())).toBe(true)
+    await expectHeard(stage, page, [['ann-token-2']])
+  })
+})

@@ -1,0 +1,104 @@
+import type { BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually, expectHeard } from './expect.ts'
+import { answerAs, refusal } from './scripted-broker.ts'
+import { startStage, type Stage } from './stage.ts'
+
+const KEY = 'returning-ai-widget-token'
+
+let stage: Stage
+let context: BrowserContext
+beforeAll(async () => {
+  stage = await startStage()
+})
+beforeEach(async () => {
+  await stage.reset()
+  context = await stage.browser.newContext()
+})
+afterAll(() => stage.close())
+
+const openTab = () => stage.open(stage.script() + stage.widget(), { context })
+const askAgain = (page: Page) => stage.widgets(page)[0]!.evaluate(() => ask())
+
+describe('many tabs', () => {
+  test('ask the broker one at a time', async () => {
+    let open = 0
+    let most = 0
+    stage.broker.script = (request, count) => {
+      most = Math.max(most, ++open)
+      const after = new Promise((resolve) => setTimeout(resolve, 50)).then(() => open--)
+      return { ...Object(answerAs('ann')(request, count)), after }
+    }
+    const pages = await Promise.all([openTab(), openTab(), openTab(), openTab()])
+    await Promise.all(
+      pages.map((page) =>
+        expect.poll(() => stage.heard(page), eventually).toEqual([[expect.stringMatching('ann')]]),
+      ),
+    )
+    expect(stage.broker.asked()).toHaveLength(4)
+    expect(most).toBe(1)
+  })
+
+  test('do not wait for ever for one whose request hangs', async () => {
+    stage.broker.script = (request, count) =>
+      count === 1 ? { after: new Promise(() => {}) } : answerAs('ann')(request, count)
+    await openTab()
+    await expect.poll(() => stage.broker.asked().length, eventually).toBe(1)
+    await expectHeard(stage, await openTab(), [['ann-token-2']])
+  })
+
+  test('are signed out together, and keep no token', async () => {
+    const [one, two] = [await openTab(), await openTab()]
+    await expectHeard(stage, one, [['ann-token-1']])
+    await expectHeard(stage, two, [['ann-token-2']])
+    await one.evaluate(() => returningAI.signOut())
+    await expectHeard(stage, two, [[]])
+    await askAgain(two)
+    expect(await two.evaluate(() => seen.at(-1))).toMatchObject({ detail: { reason: 'other-tab' } })
+    expect(await two.evaluate((key) => localStorage.getItem(key), KEY)).toBeNull()
+    expect(stage.broker.asked()).toHaveLength(2)
+  })
+
+  test('are signed out together when the broker refuses the session to one', async () => {
+    const one = await openTab()
+    await expectHeard(stage, one, [['ann-token-1']])
+    stage.broker.script = () => refusal(401, 'session_missing')
+    await openTab()
+    await expectHeard(stage, one, [[]])
+    expect(stage.broker.asked()).toHaveLength(2)
+  })
+
+  test('change to the new user together', async () => {
+    const one = await openTab()
+    await expectHeard(stage, one, [['ann-token-1']])
+    stage.broker.script = answerAs('bob')
+    const two = await openTab()
+    await expectHeard(stage, two, [['bob-token-2']])
+    await expectHeard(stage, one, [['bob-token-3']])
+    expect(stage.broker.asked()).toHaveLength(3)
+  })
+
+  test('never hand on a token: each has it from the broker itself', async () => {
+    const one = await openTab()
+    await expectHeard(stage, one, [['ann-token-1']])
+    stage.broker.script = () => 'no-cors'
+    const two = await openTab()
+    await expect.poll(() => stage.broker.asked().length, eventually).toBe(2)
+    await askAgain(two)
+    expect(await stage.heard(two)).toEqual([[]])
+  })
+
+  test('that disagree for ever come to rest', async () => {
+    stage.broker.script = (request, count) => answerAs(count % 2 ? 'ann' : 'bob')(request, count)
+    const [one, two] = [await openTab(), await openTab()]
+    await expect.poll(async () => (await stage.heard(one)).flat().length, eventually).toBeGreaterThan(0)
+    await expect.poll(async () => (await stage.heard(two)).flat().length, eventually).toBeGreaterThan(0)
+    const settled = async () => {
+      const before = stage.broker.asked().length
+      await one.waitForTimeout(300)
+      return stage.broker.asked().length - before
+    }
+    await expect.poll(settled, { timeout: 5_000 }).toBe(0)
+    expect(stage.broker.asked().length).toBeLessThan(8)
+  })
+})
