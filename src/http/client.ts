@@ -14,6 +14,8 @@ interface ClientOptions {
   connectTimeoutMs: number
   httpsProxy?: string
   noProxy?: string
+  /** A certificate authority to trust in place of the system's (PEM). */
+  ca?: string
 }
 
 /**
@@ -21,7 +23,7 @@ interface ClientOptions {
  * and ends at one absolute deadline. Rejects with `OutboundFault`; any HTTP status is an answer.
  */
 export function createHttpClient(options: ClientOptions): HttpClient {
-  const connector = createConnector({ timeoutMs: options.connectTimeoutMs })
+  const connector = createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca })
   const agentOptions: Agent.Options = {
     connections: options.maxConnections,
     connect: connector.connect,
@@ -46,7 +48,7 @@ export function createHttpClient(options: ClientOptions): HttpClient {
 /** https through the proxy's tunnel, but for the hosts of NO_PROXY; TLS is with the far end in both cases. */
 function createProxyAgent(
   agentOptions: Agent.Options,
-  { connectTimeoutMs, httpsProxy, noProxy = '' }: ClientOptions,
+  { connectTimeoutMs, httpsProxy, noProxy = '', ca }: ClientOptions,
 ): Dispatcher {
   return new EnvHttpProxyAgent({
     ...agentOptions,
@@ -54,7 +56,7 @@ function createProxyAgent(
     httpsProxy,
     noProxy,
     proxyTls: { timeout: connectTimeoutMs },
-    requestTls: { timeout: connectTimeoutMs },
+    requestTls: { timeout: connectTimeoutMs, ca },
     // A proxy that takes the CONNECT and never answers must not hold a place in the pool for undici's five minutes.
     clientFactory: (origin, poolOptions) =>
       new Pool(origin, { ...poolOptions, headersTimeout: connectTimeoutMs }),

@@ -10,14 +10,15 @@ interface Connector {
 
 interface ConnectorOptions {
   timeoutMs: number
+  ca?: string
 }
 
 // Below the idle time after which servers commonly hang up on a silent connection (60 s, some 30 s).
 const maxIdleMs = 25_000
 
 /** Opens sockets for undici, the ones opened ahead first. */
-export function createConnector({ timeoutMs }: ConnectorOptions): Connector {
-  const open = buildConnector({ timeout: timeoutMs })
+export function createConnector({ timeoutMs, ca }: ConnectorOptions): Connector {
+  const open = buildConnector({ timeout: timeoutMs, ca })
   const parked = new Map<Socket, string>()
 
   const connect: buildConnector.connector = (options, callback) => {

@@ -50,7 +50,9 @@ const outcomes: Record<string, FaultOutcome> = {
   EPROTO: 'tls_failure',
 }
 
-const tlsCode = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA)/
+// Node's own codes, OpenSSL's, and those of X.509 verification.
+const tlsCode =
+  /^(ERR_TLS|ERR_SSL|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH)/
 
 /** Names what went wrong by the error's code; never by its message, which changes and may quote a secret. */
 export function toFault(error: unknown, phase: Phase): OutboundFault {

@@ -24,6 +24,7 @@ export function makeCertificates(): Certificates {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
 
   function make(name: string, host: string, ...signer: string[]): Certificate {
+    const isCa = name === 'authority' ? 'TRUE' : 'FALSE'
     const key = [
       '-newkey',
       'ec',
@@ -33,7 +34,14 @@ export function makeCertificates(): Certificates {
       '-keyout',
       `${name}.key`,
     ]
-    const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${host}`]
+    const subject = [
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      `subjectAltName=DNS:${host}`,
+      '-addext',
+      `basicConstraints=CA:${isCa}`,
+    ]
     openssl('req', '-new', ...key, ...subject, '-out', `${name}.csr`)
     const who = signer.length === 0 ? ['-signkey', `${name}.key`, '-days', '1'] : signer
     openssl('x509', '-req', '-in', `${name}.csr`, '-copy_extensions', 'copy', ...who, '-out', `${name}.pem`)

@@ -24,7 +24,7 @@ export const giveToken: Act = (socket) =>
 /** The vendor below HTTP: a socket server that records what arrives and does to it whatever a test wants. */
 export async function startRawVendor(act: Act = giveToken, tls?: TlsOptions) {
   const open = new Set<Socket>()
-  const vendor = { act, requests: [] as string[], connections: 0, mostOpen: 0 }
+  const vendor = { act, requests: [] as string[], connections: 0, secured: 0, mostOpen: 0 }
 
   function receive(socket: Socket): void {
     let head = ''
@@ -38,6 +38,10 @@ export async function startRawVendor(act: Act = giveToken, tls?: TlsOptions) {
     })
   }
 
+  function hangUp(): void {
+    for (const socket of open) socket.destroy()
+  }
+
   const server: Server = tls === undefined ? createServer(receive) : createTlsServer(tls, receive)
   server.on('connection', (socket: Socket) => {
     vendor.connections += 1
@@ -46,6 +50,9 @@ export async function startRawVendor(act: Act = giveToken, tls?: TlsOptions) {
     socket.once('close', () => open.delete(socket))
   })
   server.on('tlsClientError', () => undefined)
+  server.on('secureConnection', () => {
+    vendor.secured += 1
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -54,8 +61,9 @@ export async function startRawVendor(act: Act = giveToken, tls?: TlsOptions) {
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${tls === undefined ? '127.0.0.1' : 'localhost'}:${port}`,
     openSockets: () => open.size,
+    hangUp,
     close() {
-      for (const socket of open) socket.destroy()
+      hangUp()
       server.close()
     },
   })
