@@ -152,6 +152,12 @@ describe('What HTTP/1 allows is served', () => {
     expect(emails).toEqual(['ada@example.com', 'bob@example.com', 'ada@example.com', 'bob@example.com'])
   })
 
+  it('the last request of a connection, whatever stands behind it', async () => {
+    const session = await signSession({ sub: 'last' })
+    const answers = await sendBytes(broker.port, `${post('Connection: close\r\n', session)}stray bytes`)
+    expect(answers.map(({ status }) => status)).toEqual([200])
+  })
+
   it('a file over HTTP/1.0, with its length, so that half is not taken for whole', async () => {
     const [answer] = await sendBytes(broker.port, 'GET /bridge.js HTTP/1.0\r\n\r\n')
     expect(answer?.status).toBe(200)

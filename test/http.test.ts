@@ -272,3 +272,44 @@ describe('Whoever asks, no answer', () => {
     }
   })
 })
+
+describe('A session in a cookie', () => {
+  let cookies: RunningBroker
+  let token: string
+
+  beforeAll(async () => {
+    token = await signSession()
+    cookies = await startBroker({ WIDGET_BASE_URL: vendor.url, SESSION_JWT_SOURCE: 'cookie:sid' })
+  })
+
+  afterAll(() => cookies.close())
+
+  const ask = (cookie: string | string[]) =>
+    send(cookies.port, { method: 'POST', path: '/widget-token', headers: { origin: app, cookie } })
+
+  it.each<[string, (session: string) => string | string[]]>([
+    ['alone', (session) => `sid=${session}`],
+    ['twice the same', (session) => `sid=${session}; sid=${session}`],
+    ['among 200 others', (session) => `${'a=b; '.repeat(200)}sid=${session}`],
+    ['beside names of the prototype', (session) => `__proto__=x; constructor=y; sid=${session}`],
+    ['beside broken ones', (session) => `%zz=%zz; ;;= ; "; sid=${session}`],
+    ['beside 15 KB of another', (session) => `big=${'x'.repeat(15_000)}; sid=${session}`],
+  ])('is known %s', async (_where, cookieOf) => {
+    expect((await ask(cookieOf(token))).status).toBe(200)
+  })
+
+  it.each<[string, (session: string) => string | string[], number, string]>([
+    ['an evil second one in its line', (session) => `sid=${session}; sid=evil`, 400, 'bad_request'],
+    ['an evil first one in its line', (session) => `sid=evil; sid=${session}`, 400, 'bad_request'],
+    ['an evil second one in another line', (session) => [`sid=${session}`, 'sid=evil'], 400, 'bad_request'],
+    ['another name', (session) => `SID=${session}`, 401, 'session_missing'],
+    ['a longer name', (session) => `xsid=${session}`, 401, 'session_missing'],
+    ['no value', () => 'sid=', 401, 'session_missing'],
+    ['a value of 8,193 characters', () => `sid=${'x'.repeat(8193)}`, 401, 'session_invalid'],
+    ['a value of broken escapes', () => 'sid=%zz', 401, 'session_invalid'],
+  ])('is refused with %s', async (_what, cookieOf, status, code) => {
+    const before = vendor.requests.length
+    expectProblem(await ask(cookieOf(token)), status, code)
+    expect(vendor.requests.length).toBe(before)
+  })
+})
