@@ -221,10 +221,10 @@ async function drip(port: number, start: string, more = 'a') {
   return parseAnswers(Buffer.concat(chunks).toString('latin1'))
 }
 
-describe('Thousands of garbage connections', () => {
+describe('Hundreds of garbage connections', () => {
   it('leave the broker serving', async () => {
     const garbage = Array.from({ length: 50 }, (_, index) => Buffer.alloc(64, 128 + index))
-    for (let round = 0; round < 40; round += 1) {
+    for (let round = 0; round < 12; round += 1) {
       await Promise.all(garbage.map((bytes) => sendBytes(broker.port, bytes.toString('latin1') + '\r\n\r\n')))
     }
     const [answer] = await sendBytes(broker.port, health)
