@@ -1,12 +1,13 @@
-import express, { type Express, type RequestHandler } from 'express'
+import type { Express, RequestHandler } from 'express'
 import { ignoreSmallJson } from './http/body.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
 import { dataHeaders } from './http/headers.ts'
 import { limitRefusals } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
+import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { Problem, writeProblem } from './problems.ts'
+import { writeProblem } from './problems.ts'
 import { createAssets, type PageOptions } from './routes/page.ts'
 import { answerHealthz, answerReadyz } from './routes/probes.ts'
 import { issueWidgetToken, type WidgetTokenDependencies } from './routes/widget-token.ts'
@@ -20,10 +21,10 @@ export interface AppDependencies extends WidgetTokenDependencies {
 
 /** The broker as a function of its dependencies. The order of these lines is the security policy. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { allowedOrigins, trustedProxies, lifecycle, limits, logger, page, sessions } = dependencies
+  const { allowedOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } = dependencies
   const app = createExactRouter(trustedProxies)
 
-  app.use(logRequests(logger))
+  app.use(logRequests(logger, metrics))
   app.use(followLifecycle(lifecycle))
   app.use(dataHeaders)
   app.use(rejectAmbiguousFraming)
@@ -48,31 +49,9 @@ export function createApp(dependencies: AppDependencies): Express {
   return app
 }
 
-/** Express matches `/WIDGET-TOKEN/` too by default, which would walk past a path rule of a proxy in front. */
-function createExactRouter(trustedProxies: readonly string[]): Express {
-  const app = express()
-  app.enable('case sensitive routing')
-  app.enable('strict routing')
-  app.disable('x-powered-by')
-  app.disable('etag')
-  app.set('query parser', false)
-  app.set('trust proxy', trustedProxies)
-  return app
-}
-
 function followLifecycle(lifecycle: Lifecycle): RequestHandler {
   return function followState(_request, response, next) {
-    if (lifecycle.state === 'draining') response.setHeader('Connection', 'close')
     lifecycle.track(response)
-    next()
-  }
-}
-
-function only(...methods: readonly string[]): RequestHandler {
-  const allow = methods.join(', ')
-  return function checkMethod(request, _response, next) {
-    if (!methods.includes(request.method))
-      throw new Problem('method_not_allowed', { headers: { Allow: allow } })
     next()
   }
 }
@@ -85,8 +64,4 @@ const neverStore: RequestHandler = (_request, response, next) => {
 const answerOptions: RequestHandler = (_request, response) => {
   response.setHeader('Allow', 'POST, OPTIONS')
   response.status(204).end()
-}
-
-const refuseUnknownPath: RequestHandler = () => {
-  throw new Problem('not_found')
 }

@@ -2,6 +2,7 @@ import type { Express } from 'express'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createHttpClient } from './http/client.ts'
+import type { Metrics } from './http/metrics.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
@@ -26,12 +27,13 @@ interface BrokerOptions {
   logger: Logger
   /** Whether the page offers a sign-in form, as the demo's does. */
   signInForm?: boolean
+  metrics?: Metrics
 }
 
 const warmConnections = 4
 
 /** Wires the parts by the configuration; listens on nothing and reads no environment. */
-export function createBroker({ config, logger, signInForm = false }: BrokerOptions): Broker {
+export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
   const { vendor, proxy } = config
   const client = createHttpClient({
     maxConnections: vendor.maxConnections,
@@ -40,8 +42,12 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
     noProxy: proxy.no,
   })
   const verifiers = config.sessions.modes.map((mode) => createVerifier(mode, { client, ...config.sessions }))
-  const sessions = createSessions(verifiers, createIdentify(config.sessions.identity))
-  const transport = createVendorTransport({ client, logger, ...vendor })
+  const sessions = createSessions(
+    verifiers,
+    createIdentify(config.sessions.identity),
+    metrics?.sessionVerified,
+  )
+  const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics })
   const issuer = createSigninIssuer({ transport, logger, ...vendor })
   const keys = createKeyRings({
     keys: vendor.apiKeys,
@@ -57,6 +63,7 @@ export function createBroker({ config, logger, signInForm = false }: BrokerOptio
     lifecycle,
     limits,
     logger,
+    metrics,
     sessions,
     tokens: createTokens({ issuer, cacheMs: config.tokenCacheMs }),
     keys,

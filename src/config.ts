@@ -40,6 +40,7 @@ export function loadConfig(env: Environment): Config {
 function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment) {
   return {
     listen: { host: env.HOST, port: env.PORT },
+    adminListen: env.ADMIN_LISTEN,
     allowedOrigins: new Set(env.ALLOWED_ORIGINS),
     trustedProxies: env.TRUST_PROXY ?? [],
     logLevel: env.LOG_LEVEL,

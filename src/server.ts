@@ -2,10 +2,13 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import dotenv from 'dotenv'
+import type { Registry } from 'prom-client'
 import { createBroker, type Broker } from './broker.ts'
 import { ConfigError, loadConfig, type Config } from './config.ts'
+import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
 import { createLogger, describeError } from './logger.ts'
+import { createAdminApp } from './routes/admin.ts'
 import { createShutdown } from './shutdown.ts'
 
 // The process: configuration, logger, broker, listener; drains on SIGTERM.
@@ -20,9 +23,11 @@ if (process.argv.includes('--check-config')) {
 const logger = createLogger({ level: config.logLevel })
 process.on('uncaughtException', exitAfterBug)
 
-const broker = createBroker({ config, logger })
+const observed = config.adminListen && (await createMetrics())
+const broker = createBroker({ config, logger, metrics: observed?.metrics })
 const server = createHttpServer(broker.app, logger)
-await listen(server, config)
+await listen(server, config.listen, 'PORT or HOST')
+if (observed) await startAdmin(observed.registry)
 stopOnSignals(server, broker)
 broker.lifecycle.state = 'ready'
 broker.warmUp()
@@ -31,6 +36,12 @@ logger.info({
   ...addressOf(server),
   sessionModes: config.sessions.modes.map(({ mode }) => mode),
 })
+
+async function startAdmin(registry: Registry): Promise<void> {
+  const admin = createHttpServer(createAdminApp({ logger, registry, lifecycle: broker.lifecycle }), logger)
+  await listen(admin, config.adminListen!, 'ADMIN_LISTEN')
+  logger.info({ event: 'listening_admin', ...addressOf(admin) })
+}
 
 function loadConfigOrExit(): Config {
   try {
@@ -42,14 +53,14 @@ function loadConfigOrExit(): Config {
   }
 }
 
-async function listen(server: Server, { listen: { host, port } }: Config): Promise<void> {
+async function listen(server: Server, { host, port }: Config['listen'], names: string): Promise<void> {
   try {
     server.listen(port, host)
     await once(server, 'listening')
   } catch (error) {
     const reason =
       (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
-    process.stderr.write(`The address ${host}:${port} ${reason}: set PORT or HOST to another.\n`)
+    process.stderr.write(`The address ${host}:${port} ${reason}: set ${names} to another.\n`)
     process.exit(1)
   }
 }

@@ -65,7 +65,7 @@ describe('.env.example', () => {
   })
 
   it('loads line by line when an example is switched on', () => {
-    const later = /^(RAI_|ADMIN_LISTEN)/
+    const later = /^RAI_/
     const base = {
       WIDGET_COMMUNITY_ID: 'community-1',
       WIDGET_API_KEY: 'key-1',

@@ -18,7 +18,7 @@ const neededByMode: Record<string, readonly string[]> = {
 export const sessionModes = Object.keys(neededByMode)
 
 /** What the contract promises and this version does not have: it refuses to start rather than to ignore it. */
-const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS', 'ADMIN_LISTEN']
+const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS']
 
 /** Finds the faults between variables. */
 export function findConflicts(values: Environment): Fault[] {

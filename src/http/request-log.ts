@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../logger.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
+import type { Metrics } from './metrics.ts'
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace
@@ -18,24 +19,31 @@ declare global {
   }
 }
 
+/** What nginx logs for a client that went away before its answer; never sent. */
+const clientClosed = 499
+
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
 /** Gives each request its id and, at its end, one line of hand-picked fields. */
-export function logRequests(logger: Logger): RequestHandler {
+export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
   return function logAtEnd(request, response, next) {
     const startedAt = performance.now()
+    const end = () => {
+      const durationMs = performance.now() - startedAt
+      writeLine(logger, request, response, durationMs)
+      metrics?.requestEnded(routeOf(request) ?? 'none', request.method, statusOf(response), durationMs / 1000)
+    }
     const given = request.headers['x-request-id']
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID()
     response.locals.requestId = requestId
     response.setHeader('X-Request-Id', requestId)
-    response.once('close', () => writeLine(logger, request, response, performance.now() - startedAt))
+    response.once('close', end)
     next()
   }
 }
 
 function writeLine(logger: Logger, request: Request, response: Response, durationMs: number): void {
-  const answered = response.writableFinished
-  const status = answered ? response.statusCode : 499
+  const status = statusOf(response)
   const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error'
   const { requestId, subject, code, diagnosis } = response.locals
   logger[level]({
@@ -43,12 +51,16 @@ function writeLine(logger: Logger, request: Request, response: Response, duratio
     method: request.method,
     route: routeOf(request),
     status,
-    code: answered ? code : 'client_closed',
+    code: status === clientClosed ? 'client_closed' : code,
     durationMs: Math.round(durationMs * 10) / 10,
     subject,
     clientIp: clientAddress(request),
     ...diagnosis,
   })
+}
+
+function statusOf(response: Response): number {
+  return response.writableFinished ? response.statusCode : clientClosed
 }
 
 /** The template of the route, never the path as sent: a path may hold anything. */

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { Logger } from '../logger.ts'
 import type { Sessions } from '../session/chain.ts'
@@ -13,6 +14,7 @@ export interface WidgetTokenDependencies {
   tokens: Tokens
   keys: KeyRings
   limits: RateLimits
+  metrics?: Metrics
 }
 
 /** `POST /widget-token`: the session of the customer's app in, a widget token for exactly that user out. */
@@ -22,19 +24,25 @@ export function issueWidgetToken({
   tokens,
   keys,
   limits,
+  metrics,
 }: WidgetTokenDependencies): RequestHandler {
   return async function handleWidgetToken(request, response) {
     const signal = abortWith(response)
     const session = await sessions.verify(request, signal)
     response.locals.subject = session.subject
+    let source: 'vendor' | 'reused' = 'reused'
     const issued = await tokens.get({
       session,
       keys: keys.of(widgetTypeOf(request)),
       fresh: asksForFresh(request),
       signal,
       admit: async () => setHeaders(response, await limits.mints(session.subject)),
-      minted: (token) => audit(logger, session, token, response),
+      minted: (token) => {
+        source = 'vendor'
+        audit(logger, session, token, response)
+      },
     })
+    metrics?.tokenIssued(source)
     sendToken(response, issued, session.subject)
   }
 }

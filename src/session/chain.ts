@@ -31,6 +31,9 @@ export interface Sessions {
   readsCookieOf(request: IncomingMessage): boolean
 }
 
+/** Told of each verdict: `accepted`, or the code of the refusal. */
+type Observe = (mode: string, outcome: string) => void
+
 interface Verdict {
   outcome: Session | Problem
   until: number
@@ -40,14 +43,21 @@ const maxRemembered = 50_000
 const rememberRefusalMs = 2_000
 
 /** Asks the verifiers in order, and remembers what they said by the hash of the whole credential. */
-export function createSessions(verifiers: readonly SessionVerifier[], identify: Identify): Sessions {
+export function createSessions(
+  verifiers: readonly SessionVerifier[],
+  identify: Identify,
+  observe?: Observe,
+): Sessions {
   const verdicts = new LRUCache<string, Verdict>({ max: maxRemembered })
   const share = createSingleFlight<Session>()
 
   async function verify(request: IncomingMessage, signal: AbortSignal): Promise<Session> {
     for (const verifier of verifiers) {
       const credential = verifier.readCredential(request)
-      if (credential !== undefined) return recallOrAsk(verifier, credential, signal)
+      if (credential === undefined) continue
+      const verdict = recallOrAsk(verifier, credential, signal)
+      if (observe !== undefined) void verdict.then(...tell(observe, verifier.mode))
+      return verdict
     }
     throw sessionMissing()
   }
@@ -87,4 +97,10 @@ function readsCookie({ cookies }: SessionVerifier, request: IncomingMessage): bo
   if (cookies === 'all') return true
   const present = parseCookie(header)
   return cookies.some((name) => present[name] !== undefined)
+}
+
+function tell(observe: Observe, mode: string) {
+  const accept = () => observe(mode, 'accepted')
+  const refuse = (error: unknown) => observe(mode, error instanceof Problem ? error.code : 'aborted')
+  return [accept, refuse] as const
 }

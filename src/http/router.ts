@@ -1,0 +1,28 @@
+import express, { type Express, type RequestHandler } from 'express'
+import { Problem } from '../problems.ts'
+
+/** Express matches `/WIDGET-TOKEN/` too by default, which would walk past a path rule of a proxy in front. */
+export function createExactRouter(trustedProxies: readonly string[] = []): Express {
+  const app = express()
+  app.enable('case sensitive routing')
+  app.enable('strict routing')
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', false)
+  app.set('trust proxy', trustedProxies)
+  return app
+}
+
+/** Refuses other methods of a known path with 405 and `Allow` (RFC 9110 §15.5.6). */
+export function only(...methods: readonly string[]): RequestHandler {
+  const allow = methods.join(', ')
+  return function checkMethod(request, _response, next) {
+    if (!methods.includes(request.method))
+      throw new Problem('method_not_allowed', { headers: { Allow: allow } })
+    next()
+  }
+}
+
+export const refuseUnknownPath: RequestHandler = () => {
+  throw new Problem('not_found')
+}

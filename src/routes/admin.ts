@@ -1,0 +1,33 @@
+import type { Express } from 'express'
+import type { Registry } from 'prom-client'
+import { dataHeaders } from '../http/headers.ts'
+import { logRequests } from '../http/request-log.ts'
+import { createExactRouter, only, refuseUnknownPath } from '../http/router.ts'
+import type { Lifecycle } from '../lifecycle.ts'
+import type { Logger } from '../logger.ts'
+import { writeProblem } from '../problems.ts'
+import { answerHealthz, answerReadyz } from './probes.ts'
+
+interface AdminDependencies {
+  logger: Logger
+  registry: Registry
+  lifecycle: Lifecycle
+}
+
+/** The second listener, for operators alone: metrics never show on the public one. */
+export function createAdminApp({ logger, registry, lifecycle }: AdminDependencies): Express {
+  const app = createExactRouter()
+  app.use(logRequests(logger))
+  app.use(dataHeaders)
+  app
+    .route('/metrics')
+    .all(only('GET', 'HEAD'))
+    .get(async (_request, response) => {
+      response.type(registry.contentType).send(await registry.metrics())
+    })
+  app.route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
+  app.route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
+  app.use(refuseUnknownPath)
+  app.use(writeProblem)
+  return app
+}
