@@ -52,14 +52,13 @@ function brokerSettings(address: string) {
   return [
     `WIDGET_BASE_URL=${address}`,
     `WIDGET_COMMUNITY_ID=${settings.SANDBOX_COMMUNITY_ID}`,
-    `WIDGET_API_KEY=${shown('SANDBOX_API_KEY')}`,
-    `RAI_API_URL=${address}`,
-    `RAI_ACCESS_ID=${settings.SANDBOX_ACCESS_ID}`,
-    `RAI_ACCESS_KEY=${shown('SANDBOX_ACCESS_KEY')}`,
+    `WIDGET_API_KEY=${shownApiKey()}`,
   ].join('\n')
 }
 
 /** A key that somebody chose is not printed: it could be a real one, put here by mistake. */
-function shown(name: 'SANDBOX_API_KEY' | 'SANDBOX_ACCESS_KEY') {
-  return process.env[name] === undefined ? settings[name] : `(the value of ${name})`
+function shownApiKey() {
+  return process.env.SANDBOX_API_KEY === undefined
+    ? settings.SANDBOX_API_KEY
+    : '(the value of SANDBOX_API_KEY)'
 }
