@@ -284,7 +284,7 @@
       frame.allow = 'clipboard-write'
       frame.width = '100%'
       frame.height = this.getAttribute('height') ?? '600'
-      frame.title = this.title
+      frame.title = this.title || 'Widget'
       Object.assign(frame.dataset, this.dataset)
       this.replaceChildren(frame)
     }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Frame, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually } from './expect.ts'
+import { eventually, expectAsked } from './expect.ts'
 import { answerAs, heldBack } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -15,61 +15,60 @@ beforeAll(async () => {
 beforeEach(() => stage.reset())
 afterAll(() => stage.close())
 
-/**
- * Messages are handled in order: once a good widget that asks last has its answer, all before it were judged.
- * Resolves when it has.
- */
+const hears = (frame: Frame | Page) => frame.evaluate(() => received)
+
+/** Messages are judged in order: when a widget that comes last has its token, all before it were judged. */
 async function allJudged(page: Page): Promise<void> {
-  const good = page.locator('#good').contentFrame()
-  await good.locator('html').evaluate(() => ask())
-  await expect.poll(() => good.locator('html').evaluate(() => received.length), eventually).toBeGreaterThan(0)
+  const widget = stage.widget('last')
+  await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), widget)
+  const last = page.locator('iframe').last().contentFrame().locator('html')
+  await expect.poll(() => last.evaluate(() => received.length), eventually).toBe(1)
 }
 
-const goodWidget = () => stage.widget('good?silent', 'id="good"')
-const hears = (frame: Frame | Page) => frame.evaluate(() => received)
+/** Neither an answer, nor, though it asks again and again, a request for a new token. */
+async function expectIgnored(page: Page, asker: Frame | Page, to: 'parent' | 'top' | 'opener' = 'parent') {
+  for (let round = 0; round < 2; round += 1) {
+    await asker.evaluate((name) => ask(undefined, window[name] as Window), to)
+    await allJudged(page)
+  }
+  expect(await hears(asker)).toEqual([])
+  expect(stage.broker.asked()).toHaveLength(1)
+}
 
 describe('a request that is not a widget’s', () => {
   test('of a foreign origin gets nothing', async () => {
-    const html = `<iframe id="bad" src="${stage.stranger.origin}/"></iframe>${goodWidget()}`
-    const page = await stage.open(stage.script() + html)
-    await allJudged(page)
-    expect(await hears(page.frames()[1]!)).toEqual([])
-    expect(stage.broker.asked()).toHaveLength(1)
+    const page = await stage.open(`${stage.script()}<iframe src="${stage.stranger.origin}/"></iframe>`)
+    await expectIgnored(page, page.frames()[1]!)
   })
 
   test('of a sandboxed frame, whose origin is null, gets nothing', async () => {
-    const html = stage.widget('bad', 'sandbox="allow-scripts"') + goodWidget()
-    const page = await stage.open(stage.script() + html)
-    await allJudged(page)
-    expect(await hears(page.frames()[1]!)).toEqual([])
+    const page = await stage.open(stage.script() + stage.widget('bad', 'sandbox="allow-scripts"'))
+    await expectIgnored(page, page.frames()[1]!)
   })
 
   test('of a nested frame of the right origin gets nothing', async () => {
     const nested = `<iframe srcdoc='${stage.widget('bad?silent')}'></iframe>`
-    const page = await stage.open(stage.script() + nested + goodWidget())
-    const bad = stage.widgets(page).find((frame) => frame.url().includes('bad'))!
-    await bad.evaluate((type) => ask({ type }, top as Window), REQUEST)
-    await allJudged(page)
-    expect(await hears(bad)).toEqual([])
+    const page = await stage.open(stage.script() + nested)
+    await expectIgnored(page, stage.widgets(page)[0]!, 'top')
   })
 
   test('of a popup of the right origin gets nothing', async () => {
-    const page = await stage.open(stage.script() + goodWidget())
+    const page = await stage.open(`${stage.script()}<body></body>`)
     const opened = page.waitForEvent('popup')
     await page.evaluate((url) => void window.open(url), `${stage.vendor.origin}/channel-widget/bad?silent`)
-    const popup = await opened
-    await popup.evaluate((type) => ask({ type }, opener as Window), REQUEST)
-    await allJudged(page)
-    expect(await hears(popup)).toEqual([])
+    await expectIgnored(page, await opened, 'opener')
   })
 
-  test('of another port, or of an origin that only begins like the vendor’s, gets nothing', async () => {
+  test('of an origin that only begins like the vendor’s gets nothing', async () => {
     const longer = stage.vendor.origin.replace('vendor.invalid', 'vendor.invalid.stranger.test')
+    const page = await stage.open(`${stage.script()}<iframe src="${longer}/"></iframe>`)
+    await expectIgnored(page, page.frames()[1]!)
+  })
+
+  test('of another port of the vendor’s gets nothing', async () => {
     const otherPort = stage.stranger.origin.replace('stranger.test', 'vendor.invalid')
-    const html = [longer, otherPort].map((origin) => `<iframe src="${origin}/"></iframe>`).join('')
-    const page = await stage.open(stage.script() + html + goodWidget())
-    await allJudged(page)
-    expect(await Promise.all(page.frames().slice(1, 3).map(hears))).toEqual([[], []])
+    const page = await stage.open(`${stage.script()}<iframe src="${otherPort}/"></iframe>`)
+    await expectIgnored(page, page.frames()[1]!)
   })
 })
 
@@ -91,7 +90,7 @@ const WRONG: [string, unknown][] = [
 
 describe('a message of a widget that is no request', () => {
   test('gets nothing, whatever its shape', async () => {
-    const page = await stage.open(stage.script() + stage.widget('bad?silent') + goodWidget())
+    const page = await stage.open(stage.script() + stage.widget('bad?silent'))
     const [bad] = stage.widgets(page)
     const answered: string[] = []
     for (const [name, message] of WRONG) {
@@ -131,7 +130,7 @@ describe('what a message says', () => {
   })
 
   test('causes neither an answer nor a request, whatever it is, unless it is a request', async () => {
-    const page = await stage.open(stage.script() + stage.widget('w?silent') + goodWidget())
+    const page = await stage.open(stage.script() + stage.widget('w?silent'))
     const [fuzzed] = stage.widgets(page)
     await allJudged(page)
     const key = fc.constantFrom('type', 'value', 'token', 'data', 'url')
@@ -164,23 +163,17 @@ describe('an answer', () => {
   test('is lost, not delivered, where the widget has gone to another site meanwhile', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
-    const page = await stage.open(
-      stage.script() + stage.widget('bad', 'id="bad"') + stage.widget('good', 'id="good"'),
-    )
-    await expect.poll(() => stage.broker.asked().length, eventually).toBe(1)
-    const bad = page.locator('#bad').contentFrame().locator('html')
-    await bad.evaluate((_html, url) => location.assign(url), `${stage.stranger.origin}/?silent`)
-    await expect
-      .poll(() => page.frames().some((frame) => frame.url().startsWith(stage.stranger.origin)))
-      .toBe(true)
+    const page = await stage.open(stage.script() + stage.widget('leaves'))
+    await expectAsked(stage, 1)
+    const leaver = page.frames()[1]!
+    await leaver.goto(`${stage.stranger.origin}/?silent`)
     late.letGo()
-    const good = page.locator('#good').contentFrame().locator('html')
-    await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(1)
-    expect(await bad.evaluate(() => received)).toEqual([])
+    await allJudged(page)
+    expect(await hears(leaver)).toEqual([])
   })
 
   test('goes to the one widget that asked', async () => {
-    const page = await stage.open(stage.script() + stage.widget('w?silent') + goodWidget())
+    const page = await stage.open(stage.script() + stage.widget('w?silent'))
     await allJudged(page)
     expect(await hears(stage.widgets(page)[0]!)).toEqual([])
   })

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectFetchedInTime, expectHeard } from './expect.ts'
-import { answerAs, heldBack, startScriptedBroker } from './scripted-broker.ts'
+import { answerAs, heldBack, startScriptedBroker, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
 let stage: Stage
@@ -12,6 +12,12 @@ beforeEach(() => stage.reset())
 afterAll(() => stage.close())
 
 const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
+
+/** As the broker reuses a token until it is asked for a new one. */
+const sameUntilRenewed: Script = ({ headers }) => {
+  const token = headers['cache-control'] ? 'renewed' : 'same'
+  return { body: { token, expiresIn: 287, subject: 'ann' } }
+}
 
 describe('the first token', () => {
   test('reaches a widget that stands in the page, by one plain POST', async () => {
@@ -132,6 +138,22 @@ describe('a further request of the same widget', () => {
     late.letGo()
     await expectHeard(stage, page, [['ann-token-1']])
     await expectAsked(stage, 1)
+  })
+
+  test('is not forgotten when it comes while the broker confirms the token for another', async () => {
+    stage.broker.script = sameUntilRenewed
+    const page = await stage.open(stage.script() + stage.widget('w1'), { clock: true })
+    await expectHeard(stage, page, [['same']])
+    const late = heldBack(sameUntilRenewed)
+    stage.broker.script = late.script
+    await page.clock.runFor(61_000)
+    await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), stage.widget('w2'))
+    await expectAsked(stage, 2)
+    await askAgain(page)
+    stage.broker.script = sameUntilRenewed
+    late.letGo()
+    await expectHeard(stage, page, [['same', 'renewed'], ['same']])
+    await expectAsked(stage, 3)
   })
 
   test('waits until ten seconds have passed since the last renewal', async () => {
