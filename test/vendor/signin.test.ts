@@ -34,8 +34,8 @@ describe('a token of the vendor', () => {
     expect(expiresIn).toBeLessThanOrEqual(120)
   })
 
-  it.each(['opaque-token-1', 'not.a.jwt', '"<>&{}', 'x'.repeat(8192)])(
-    'is handed on as it is when it is no JWT: %.20s',
+  it.each(['opaque-token-1', 'not.a.jwt', '"<>&{}=1', 'x'.repeat(8192)])(
+    'is handed on as it is when it is no JWT: $0',
     async (token) => {
       say(token)
       expect(await ask()).toEqual({ token, subject: expect.any(String) })
