@@ -75,10 +75,11 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
     return circuit.run(() => post(request, call))
   }
 
-  async function post({ keyId, ...request }: VendorRequest, call: Call): Promise<OutboundAnswer> {
+  async function post({ url, headers, body, keyId }: VendorRequest, call: Call): Promise<OutboundAnswer> {
     call.attempts += 1
-    const timeoutMs = Math.max(0, call.endsAt - performance.now())
-    const outbound = { ...request, method: 'POST', timeoutMs, maxBytes, signal: call.signal } as const
+    const { endsAt, signal } = call
+    const timeoutMs = Math.max(0, endsAt - performance.now())
+    const outbound = { url, headers, body, method: 'POST', timeoutMs, maxBytes, signal } as const
     const answer = await client.exchange(outbound).catch(throwProblem)
     if (answer.status === 200) return answer
     const problem = problemOfStatus(answer)
