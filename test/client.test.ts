@@ -134,6 +134,19 @@ describe('a call', () => {
     full.close()
   })
 
+  it.each([
+    ['a new one', 1, 'reset'],
+    ['one that had answered before', 2, 'stale_socket'],
+  ])('that loses its connection, %s, says which it was', async (_which, dies, detail) => {
+    vendor = await startRawVendor((socket, nth) => {
+      if (nth === dies) socket.resetAndDestroy()
+      else giveToken(socket, nth)
+    })
+    open({ maxConnections: 1 })
+    if (dies === 2) expect(await ask()).toBe(200)
+    expect(await ask()).toBe(detail)
+  })
+
   it('says of a header that cannot be sent nothing but that it failed', async () => {
     vendor = await startRawVendor()
     open()

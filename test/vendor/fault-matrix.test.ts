@@ -132,7 +132,7 @@ describe('a kept connection', () => {
     for (let round = 0; round < 20; round += 1) expect((await broker.askToken(fresh)).status).toBe(200)
   })
 
-  it('that dies at its second request is told as stale and repeated on a new one', async () => {
+  it('that dies at its second request is given up for a new one', async () => {
     await meet((socket, nth) => {
       if (nth === 2) socket.resetAndDestroy()
       else giveToken(socket, nth)
