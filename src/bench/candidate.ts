@@ -12,7 +12,7 @@ export interface Candidate {
 }
 
 /** As `npm start` and the image start it. */
-const brokerFlags = ['--max-semi-space-size=8']
+const brokerFlags = ['--max-semi-space-size=8', '--max-old-space-size=384']
 const warmSessions = 1_000
 
 let users = 0

@@ -10,7 +10,8 @@ export interface Run {
   p99Ms: number
 }
 
-const warmUpSeconds = 3
+/** So many that everything is compiled by then, also the larger program. */
+const warmUpRequests = 15_000
 
 /** CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike. */
 export async function measureRounds(
@@ -18,7 +19,8 @@ export async function measureRounds(
   rounds: number,
 ): Promise<Map<string, Run[]>> {
   const runs = new Map<string, Run[]>(candidates.map(({ name }) => [name, []]))
-  for (const { server, next } of candidates) await runClosed(server.origin, next, { seconds: warmUpSeconds })
+  for (const { server, next } of candidates)
+    await runClosed(server.origin, next, { requests: warmUpRequests })
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, server, next } of candidates) {
       runs.get(name)!.push(await measure(server, () => runClosed(server.origin, next, { seconds: 2 })))
