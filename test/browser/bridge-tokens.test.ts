@@ -81,9 +81,9 @@ describe('the first token', () => {
   })
 
   test('is asked for with the cookies of the broker', async () => {
-    const sameSite = await startScriptedBroker('widgets.customer.test')
+    const sameSite = await startScriptedBroker('widgets.customer.localhost')
     const context = await stage.browser.newContext()
-    await context.addCookies([{ name: 'sid', value: 'ann', domain: 'widgets.customer.test', path: '/' }])
+    await context.addCookies([{ name: 'sid', value: 'ann', domain: 'widgets.customer.localhost', path: '/' }])
     await stage.open(`<script src="${sameSite.origin}/bridge.js"></script>`, { context })
     await expect.poll(() => sameSite.asked()[0]?.headers.cookie, eventually).toBe('sid=ann')
     await sameSite.close()

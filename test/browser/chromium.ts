@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -17,19 +17,18 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // Every name is this machine: tests get real sites, and never reach a real one.
+  // Every name is this machine: tests get real sites, and never reach a real one. Those below `.localhost` are
+  // secure contexts over plain http too, and still sites of their own.
   '--host-resolver-rules=MAP * 127.0.0.1',
 ]
 
 /**
- * Starts a real Chromium: `CHROMIUM_PATH`, else an installed one, else (or with `CHROMIUM_PATH=npm`) the npm
- * package's own, which brings the system libraries that a bare machine lacks.
- * @param secureOrigins http origins to treat as https is, for what browsers keep to secure contexts
+ * Starts a real Chromium: the one at `CHROMIUM_PATH`, else the npm package's own (the same everywhere, twice as
+ * fast as a whole browser, and with the system libraries that a bare machine lacks), else an installed one.
  */
-export async function launchChromium(secureOrigins: string[] = []): Promise<Browser> {
-  const { executablePath, env } = installedChromium() ?? (await packagedChromium())
-  const secure = `--unsafely-treat-insecure-origin-as-secure=${secureOrigins.join(',')}`
-  return chromium.launch({ executablePath, env: { ...process.env, ...env }, args: [...ARGS, secure] })
+export async function launchChromium(): Promise<Browser> {
+  const { executablePath, env } = await findChromium()
+  return chromium.launch({ executablePath, env: { ...process.env, ...env }, args: ARGS })
 }
 
 interface Executable {
@@ -37,13 +36,14 @@ interface Executable {
   env?: Record<string, string>
 }
 
-function installedChromium(): Executable | undefined {
+async function findChromium(): Promise<Executable> {
   const { CHROMIUM_PATH, PATH = '' } = process.env
-  if (CHROMIUM_PATH === 'npm') return undefined
   if (CHROMIUM_PATH) return { executablePath: CHROMIUM_PATH }
-  const candidates = INSTALLED.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
-  const executablePath = candidates.find((path) => existsSync(path))
-  return executablePath ? { executablePath } : undefined
+  if (process.platform === 'linux' && process.arch === 'x64') return packagedChromium()
+  const paths = INSTALLED.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
+  const executablePath = paths.find((path) => existsSync(path))
+  if (!executablePath) throw new Error('no Chromium is installed: say where one is by CHROMIUM_PATH')
+  return { executablePath }
 }
 
 /** Unpacked once per installation; each of several test files may be the first to come. */
@@ -67,6 +67,13 @@ async function unpackInto(folder: string): Promise<void> {
   // The package unpacks into TMPDIR, and its libraries only where it believes to be on a bare cloud machine.
   const env = { ...process.env, TMPDIR: staging, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' }
   await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env })
+  await writeFile(join(staging, 'fonts', 'fonts.conf'), fontConfiguration(join(folder, 'fonts')))
   // Whoever renames first wins; a half unpacked browser is never seen under the final name.
   await rename(staging, folder).catch(() => rm(staging, { recursive: true }))
 }
+
+/** The package's own names its folders on a cloud machine; without any font Chromium ends at the first text. */
+const fontConfiguration = (folder: string) => `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${folder}</dir><cachedir>${folder}/cache</cachedir></fontconfig>
+`

@@ -59,11 +59,11 @@ export async function startStage(): Promise<Stage> {
     const { html = '', headers = {} } = pages.get(url) ?? {}
     response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end(html)
   }
-  const customer = await startSite('customer.test', servePage)
+  const customer = await startSite('customer.localhost', servePage)
   const broker = await startScriptedBroker('broker.example')
   const vendor = await startSite('vendor.invalid', serveWidget)
   const stranger = await startSite('stranger.test', serveWidget)
-  const browser = await launchChromium([customer.origin, broker.origin])
+  const browser = await launchChromium()
 
   const widgets = (page: Page) => page.frames().filter((frame) => frame.url().startsWith(vendor.origin))
   const open: Stage['open'] = async (html, { headers = {}, context, clock } = {}) => {
