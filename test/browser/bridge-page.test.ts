@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { expectHeard } from './expect.ts'
+import { eventually, expectHeard } from './expect.ts'
+import type { Site } from './sites.ts'
 import { startStage, type Stage } from './stage.ts'
 
 let stage: Stage
@@ -12,6 +13,10 @@ beforeEach(() => stage.reset())
 afterAll(() => stage.close())
 
 const namesOfPage = () => Object.getOwnPropertyNames(window)
+
+function postedPaths({ requests }: Site): string[] {
+  return requests.filter(({ method }) => method === 'POST').map(({ path }) => path)
+}
 
 async function integrity(): Promise<string> {
   const bridge = await fetch(`${stage.broker.origin.replace('broker.example', '127.0.0.1')}/bridge.js`)
@@ -64,22 +69,21 @@ describe('a hostile page', () => {
     const names = ['currentScript', 'querySelectorAll', 'dispatchEvent', 'hidden', 'defaultView', 'baseURI']
     const images = names.map((name) => `<img name="${name}">`).join('')
     const lure = `data-token-url="${stage.stranger.origin}/" src="${stage.stranger.origin}/x/y.js"`
-    const form = '<form id="returningAI"><input name="shadowRoot"><input name="contentWindow"></form>'
+    const form = '<form id="returningAI"><input name="shadowRoot"><input name="shadowRoot"></form>'
     const html = images + images.replaceAll('<img', `<img ${lure}`) + form + stage.script() + stage.widget()
     const page = await stage.open(html)
     await expectHeard(stage, page, [['ann-token-1']])
-    expect(stage.stranger.requests.filter(({ method }) => method === 'POST')).toEqual([])
+    expect(postedPaths(stage.stranger)).toEqual([])
     expect(await page.evaluate(() => seen.length)).toBe(1)
     expect(await page.evaluate(() => typeof returningAI.refresh)).toBe('function')
   })
 
   test('does not redirect the token URL by a base element', async () => {
     const base = `<base href="${stage.stranger.origin}/">`
-    const page = await stage.open(
-      `${base}${stage.script()}${stage.script('data-token-url="x"')}${stage.widget()}`,
-    )
-    await expectHeard(stage, page, [['ann-token-1']])
-    expect(stage.stranger.requests.filter(({ method }) => method === 'POST')).toEqual([])
+    const own = stage.widget('w1', 'data-token-url="own"')
+    await stage.open(base + stage.script('data-token-url="main"') + own)
+    await expect.poll(() => postedPaths(stage.customer), eventually).toEqual(['/main', '/own'])
+    expect(postedPaths(stage.stranger)).toEqual([])
   })
 })
 

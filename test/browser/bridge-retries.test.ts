@@ -25,6 +25,11 @@ describe('retries', () => {
   test('wait longer each time; the page is told once, after five in a row', async () => {
     stage.broker.script = () => refusal(503, 'vendor_timeout')
     const page = await stage.open(stage.script(), { clock: true })
+    const tokenUrl = `${stage.broker.origin}/widget-token`
+    const told = { tokenUrl, code: 'vendor_timeout', status: 503, retrying: true }
+    await expectFetchedInTime(page, 5)
+    await expect.poll(() => errors(page), eventually).toEqual([told])
+    expect(await fetchedAt(page)).toHaveLength(5)
     await expectFetchedInTime(page, 8)
     const times = await fetchedAt(page)
     const waits = times.slice(1).map((time, index) => time - times[index]!)
@@ -32,8 +37,6 @@ describe('retries', () => {
       expect(waits[index]).toBeGreaterThanOrEqual(mostMs / 2)
       expect(waits[index]).toBeLessThan(mostMs + 2_500)
     }
-    const tokenUrl = `${stage.broker.origin}/widget-token`
-    const told = { tokenUrl, code: 'vendor_timeout', status: 503, retrying: true }
     expect(await errors(page)).toEqual([told])
   })
 
