@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient, createUsers, quantileMs, type Answer, type Client, type User } from './client.ts'
+import { startReplica, type Replica } from './replica.ts'
+import type { Row } from './row.ts'
+import { startVendor, type Vendor } from './vendor.ts'
+
+const clients = 1_000
+const hangMs = 8_000
+const maxConnections = 128
+/** The broker's own: how long an open circuit leaves the vendor alone. */
+const halfOpenMs = 5_000
+const quickMs = 50
+
+export const hangingVendor: Row = {
+  name: 'the vendor hangs for 8 s (30 s to scale, with VENDOR_TIMEOUT_MS=1000) at 1,000 parallel requests',
+  goal: `at most ${maxConnections} at the vendor; once open, answers within ${quickMs} ms; a token within 5 s of the recovery`,
+  async run() {
+    const vendor = await startVendor(() => 5)
+    const replica = await startReplica({ WIDGET_BASE_URL: vendor.url, VENDOR_TIMEOUT_MS: '1000' })
+    const client = createClient(replica.origin, clients)
+    const users = await createUsers(clients)
+    const { refused, recoveredMs } = await hang(vendor, client, users)
+    const serverMs = slowestRefusalMs(replica)
+    const most = Math.max(vendor.mostOpen, vendor.mostConnections)
+    const p50 = quantileMs(refused, 0.5)
+    return {
+      seen:
+        `${most} at the vendor; ${refused.length.toLocaleString('en')} refused by the open circuit, each within ` +
+        `${serverMs.toFixed(0)} ms at the broker, p50 ${p50.toFixed(0)} ms and p99 ${quantileMs(refused, 0.99).toFixed(0)} ms ` +
+        `at the client; first token ${(recoveredMs / 1000).toFixed(1)} s after the recovery`,
+      reached: most <= maxConnections && serverMs <= quickMs && p50 <= quickMs && recoveredMs <= halfOpenMs,
+    }
+  },
+}
+
+/** All ask at once and, while the vendor hangs, about once a second each; resolves when everybody has a token. */
+async function hang(vendor: Vendor, client: Client, users: readonly User[]) {
+  const answers: (Answer & { at: number })[] = []
+  const keepAsking = async (user: User) => {
+    for (;;) {
+      const answer = await client.ask(user)
+      answers.push({ ...answer, at: performance.now() })
+      if (answer.outcome === 'token') return
+      await sleep(500 + Math.random() * 1_000)
+    }
+  }
+  vendor.hangs = true
+  const everybody = Promise.all(users.map(keepAsking))
+  await sleep(hangMs)
+  vendor.hangs = false
+  const recoveredAt = performance.now()
+  await everybody
+  const first = Math.min(...answers.filter(({ outcome }) => outcome === 'token').map(({ at }) => at))
+  const refused = answers.filter(({ outcome }) => outcome === 'vendor_unavailable')
+  return { refused, recoveredMs: first - recoveredAt }
+}
+
+function slowestRefusalMs(replica: Replica): number {
+  const refusals = replica.logLines().filter(({ outcome }) => outcome === 'circuit_open')
+  return Math.max(...refusals.map(({ durationMs }) => Number(durationMs)))
+}

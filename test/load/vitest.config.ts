@@ -1,0 +1,13 @@
+import { join } from 'node:path'
+import { defineConfig } from 'vitest/config'
+
+// `npm run load`: takes minutes and measures this machine, so it is no part of `npm test`.
+export default defineConfig({
+  test: {
+    root: join(import.meta.dirname, '../..'),
+    globalSetup: 'test/build.ts',
+    include: ['test/load/load.ts'],
+    testTimeout: 60_000,
+    disableConsoleIntercept: true,
+  },
+})
