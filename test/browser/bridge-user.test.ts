@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectFetched, expectHeard, expectSeen } from './expect.ts'
 import { answerAs, heldBack, refusal, type Script } from './scripted-broker.ts'
@@ -18,6 +18,7 @@ const signedOut: Script = () => refusal(401, 'session_missing')
 const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
 const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key), KEY)
 
+const isPost = (request: Request) => request.method() === 'POST'
 const returnFromCache = () => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
 
 describe('another user in the same browser', () => {
@@ -175,7 +176,7 @@ describe('refresh()', () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectAsked(stage, 1)
     stage.broker.script = answerAs('bob')
-    const givenUp = page.waitForEvent('requestfailed')
+    const givenUp = page.waitForEvent('requestfailed', { predicate: isPost, timeout: 10_000 })
     const [first, second] = await page.evaluate(() =>
       Promise.all([returningAI.refresh(), returningAI.refresh()]),
     )
