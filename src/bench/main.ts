@@ -14,7 +14,7 @@ const directory = mkdtempSync(join(tmpdir(), 'bench-'))
 const logFile = join(directory, 'broker.log')
 const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`
 
-print(`${machine}; some three minutes …\n\n`)
+print(`${machine}; some four minutes …\n\n`)
 const starts = await measureStarts(7)
 const vendor = await startMeasured('./servers/vendor.js', {})
 const candidates = await startCandidates(vendor.origin, logFile)

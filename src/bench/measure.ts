@@ -10,8 +10,8 @@ export interface Run {
   p99Ms: number
 }
 
-/** So many that everything is compiled by then, also the larger program. */
-const warmUpRequests = 15_000
+/** So many that V8 has compiled everything by then: fewer favour the smaller programs. */
+const warmUpRequests = 40_000
 
 /** CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike. */
 export async function measureRounds(
