@@ -7,8 +7,8 @@
   const HINTS = new Map([
     ['network', 'is the broker up, and this origin in ALLOWED_ORIGINS?'],
     ['no_token', 'is this a login page?'],
-    ['token_refused', 'is the widget id right?'],
-    ['session_missing', 'is its cookie sent here?'],
+    ['token_refused', 'are key and widget id right?'],
+    ['session_missing', 'is the session cookie sent here?'],
   ])
 
   // A second copy fails here.
