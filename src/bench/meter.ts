@@ -22,3 +22,6 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage()
   process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage.rss() })
 })
+
+// A bench that is interrupted leaves no server behind.
+process.on('disconnect', () => process.exit())
