@@ -272,20 +272,23 @@ describe('POST /widget-token', () => {
     expect(issuedLines()).toHaveLength(1)
   })
 
-  it('keeps the tokens of widget types with a key of their own apart', async () => {
-    await start({ WIDGET_API_KEYS: 'store-widget:widget-api-key-2' })
-    const authorization = await authorizationOf('ada')
-    const paths = ['/widget-token', '/widget-token?widget=store-widget', '/widget-token?widget=other']
-    const tokens: string[] = []
-    for (const path of paths)
-      tokens.push((await (await broker.askToken({ authorization }, path)).json()).token)
-    expect(tokens[0]).toBe(tokens[2])
-    expect(tokens[1]).not.toBe(tokens[0])
-    expect(vendor.requests.map(({ headers }) => headers['returningai-api-key'])).toEqual([
-      'widget-api-key-1',
-      'widget-api-key-2',
-    ])
-  })
+  it.each(['store-widget', 'default'])(
+    'keeps the tokens of the widget type %s, which has a key of its own, apart',
+    async (type) => {
+      await start({ WIDGET_API_KEYS: `${type}:widget-api-key-2` })
+      const authorization = await authorizationOf('ada')
+      const paths = ['/widget-token', `/widget-token?widget=${type}`, '/widget-token?widget=other']
+      const tokens: string[] = []
+      for (const path of paths)
+        tokens.push((await (await broker.askToken({ authorization }, path)).json()).token)
+      expect(tokens[0]).toBe(tokens[2])
+      expect(tokens[1]).not.toBe(tokens[0])
+      expect(vendor.requests.map(({ headers }) => headers['returningai-api-key'])).toEqual([
+        'widget-api-key-1',
+        'widget-api-key-2',
+      ])
+    },
+  )
 
   it('answers nobody with the token of another, whoever leaves when', async () => {
     await start({ TOKEN_CACHE_SECONDS: '0' })

@@ -31,7 +31,8 @@ interface KeyRingsOptions {
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
 export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOptions): KeyRings {
   let current = keys.map(identify)
-  const fallback = { name: 'default', current: () => current }
+  // No widget type can be called so: its tokens would be taken for those of this ring.
+  const fallback = { name: '*', current: () => current }
   const rings = new Map([...byWidgetType].map(([type, key]) => [type, createFixedRing(type, key)]))
 
   function replace(values: readonly string[]): void {
