@@ -191,19 +191,26 @@ describe('POST /widget-token', () => {
 
   const issuedLines = () => broker.logLines().filter(({ event }) => event === 'token_issued')
 
-  it('gives another user with the same cookie another token', async () => {
+  /** Whom the tokens and subjects are of that one cookie gets before and after another user takes it over. */
+  async function switchUsers(SESSION_CACHE_SECONDS: string, headers: Record<string, string> = {}) {
     const shop = await startEndpoint(answerJson({ sub: 'ada', email: 'ada@example.com' }))
     const SESSION_FORWARD_URL = `${shop.origin}/me`
-    await start({ SESSION_MODE: 'forward-auth', SESSION_FORWARD_URL, SESSION_CACHE_SECONDS: '0' })
+    await start({ SESSION_MODE: 'forward-auth', SESSION_FORWARD_URL, SESSION_CACHE_SECONDS })
     const first = await (await broker.askToken({ cookie: 'sid=1' })).json()
     shop.answer = answerJson({ sub: 'grace', email: 'grace@example.com' })
-    const second = await (await broker.askToken({ cookie: 'sid=1' })).json()
+    const second = await (await broker.askToken({ cookie: 'sid=1', ...headers })).json()
     await shop.close()
-    expect([ownerOf(first.token).email, ownerOf(second.token).email]).toEqual([
-      'ada@example.com',
-      'grace@example.com',
-    ])
     expect(second.subject).not.toBe(first.subject)
+    return [ownerOf(first.token).email, ownerOf(second.token).email]
+  }
+
+  it('gives another user with the same cookie another token', async () => {
+    expect(await switchUsers('0')).toEqual(['ada@example.com', 'grace@example.com'])
+  })
+
+  it('gives another user with a remembered cookie another token when asked for a new one', async () => {
+    const fresh = { 'cache-control': 'no-cache' }
+    expect(await switchUsers('30', fresh)).toEqual(['ada@example.com', 'grace@example.com'])
   })
 
   it('mints once for all tabs of a session that ask at once, and logs that once', async () => {

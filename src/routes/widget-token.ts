@@ -28,13 +28,14 @@ export function issueWidgetToken({
 }: WidgetTokenDependencies): RequestHandler {
   return async function handleWidgetToken(request, response) {
     const signal = abortWith(response)
-    const session = await sessions.verify(request, signal)
+    const fresh = asksForFresh(request)
+    const session = await sessions.verify(request, signal, fresh)
     response.locals.subject = session.subject
     let source: 'vendor' | 'reused' = 'reused'
     const issued = await tokens.get({
       session,
       keys: keys.of(widgetTypeOf(request)),
-      fresh: asksForFresh(request),
+      fresh,
       signal,
       admit: async () => setHeaders(response, await limits.mints(session.subject)),
       minted: (token) => {

@@ -25,8 +25,11 @@ export interface SessionVerifier {
 }
 
 export interface Sessions {
-  /** The session of the request, from the first verifier whose credential is present: what that one refuses is refused. */
-  verify(request: IncomingMessage, signal: AbortSignal): Promise<Session>
+  /**
+   * The session of the request, from the first verifier whose credential is present: what that one refuses is refused.
+   * `fresh` asks the source whatever is remembered, since another user may have signed in under the same cookie.
+   */
+  verify(request: IncomingMessage, signal: AbortSignal, fresh?: boolean): Promise<Session>
   /** Whether a browser could have attached a session to the request by itself. */
   readsCookieOf(request: IncomingMessage): boolean
 }
@@ -51,20 +54,20 @@ export function createSessions(
   const verdicts = new LRUCache<string, Verdict>({ max: maxRemembered })
   const share = createSingleFlight<Session>()
 
-  async function verify(request: IncomingMessage, signal: AbortSignal): Promise<Session> {
+  async function verify(request: IncomingMessage, signal: AbortSignal, fresh = false): Promise<Session> {
     for (const verifier of verifiers) {
       const credential = verifier.readCredential(request)
       if (credential === undefined) continue
-      const verdict = recallOrAsk(verifier, credential, signal)
+      const verdict = recallOrAsk(verifier, credential, signal, fresh)
       if (observe !== undefined) void verdict.then(...tell(observe, verifier.mode))
       return verdict
     }
     throw sessionMissing()
   }
 
-  function recallOrAsk(verifier: SessionVerifier, credential: string, signal: AbortSignal): Promise<Session> {
+  function recallOrAsk(verifier: SessionVerifier, credential: string, signal: AbortSignal, fresh: boolean) {
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
-    const verdict = verdicts.get(key)
+    const verdict = fresh ? undefined : verdicts.get(key)
     if (verdict === undefined || verdict.until <= performance.now()) {
       return share(key, signal, (shared) => ask(verifier, credential, key, shared))
     }

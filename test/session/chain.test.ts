@@ -144,6 +144,25 @@ describe('what was verified', () => {
     },
   )
 
+  it('is looked at anew, and the new answer remembered, when a request asks for it', async () => {
+    const users = ['ann', 'bob', 'eve']
+    const verify = async () => ({ claims: { email: `${users.shift()}@example.com` } })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const emails: string[] = []
+    for (const fresh of [false, false, true, false])
+      emails.push((await sessions.verify(withCredential('shared'), never, fresh)).email)
+    expect(emails).toEqual(['ann', 'ann', 'bob', 'bob'].map((name) => `${name}@example.com`))
+  })
+
+  it('is a refusal that a request which asks anew does not meet again', async () => {
+    const verdicts = [refusing, () => Promise.resolve({ claims: { email: 'ann@example.com' } })]
+    const sessions = createSessions([createVerifier({ verify: () => verdicts.shift()!() })], identify)
+    await expect(sessions.verify(withCredential('ann'), never)).rejects.toMatchObject({ status: 401 })
+    expect(await sessions.verify(withCredential('ann'), never, true)).toMatchObject({
+      email: 'ann@example.com',
+    })
+  })
+
   it('is never an outage: the next request asks again', async () => {
     expect(await askAt(createVerifier({ verify: failing }), [0, 0])).toEqual([1, 2])
   })
