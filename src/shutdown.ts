@@ -13,6 +13,9 @@ interface ShutdownOptions {
   exit: (code: number) => void
 }
 
+/** A connection that was accepted last has its request on the way: to be answered, not cut. */
+const lingerMs = 500
+
 /**
  * Makes the reaction to a stop signal: not ready at once, no new connections after the delay, end when the last answer
  * is out (exit 0) or at the timeout (exit 1). SIGINT has no delay; a second signal ends at once.
@@ -32,9 +35,13 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
     setTimeout(stopAccepting, signal === 'SIGINT' ? 0 : delayMs)
   }
 
-  /** What is left when the last answer is out are connections that never asked: `server.close()` would wait for them. */
   function stopAccepting(): void {
-    server.close(finish)
+    whenNobodyWaits(server, () => server.close(finish))
+    setTimeout(closeSilent, lingerMs)
+  }
+
+  /** What is left when the last answer is out are connections that never asked: `server.close()` would wait for them. */
+  function closeSilent(): void {
     server.closeIdleConnections()
     void broker.lifecycle.idle().then(() => server.closeAllConnections())
   }
@@ -56,4 +63,18 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
     logger.info({ event: 'stopped' })
     void broker.close().finally(() => exit(exitCode))
   }
+}
+
+/** Node takes one waiting connection a turn; whoever still waits when the listener closes, the kernel cuts. */
+function whenNobodyWaits(server: Server, proceed: () => void): void {
+  let taken = true
+  server.on('connection', () => {
+    taken = true
+  })
+  const look = () => {
+    if (!taken) return proceed()
+    taken = false
+    setImmediate(look)
+  }
+  look()
 }
