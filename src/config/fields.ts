@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
@@ -12,7 +12,9 @@ export const integer = (min: number, max: number) =>
     return number >= min && number <= max ? number : undefined
   })
 
-export const flag = text('must be true or false', (value) => ({ true: true, false: false })[value])
+export const flag = text('must be true or false', (value) =>
+  value === 'true' || value === 'false' ? value === 'true' : undefined,
+)
 
 /** Visible ASCII, as a header can carry it; what a template left behind is refused. */
 export const headerSecret = text(
@@ -32,11 +34,15 @@ export const apiKeys = text(
 /** A PEM, also in one line with `\\n` for its line ends; the rules check whether it is a fitting key. */
 export const pem = z.string().transform((value) => value.replaceAll('\\n', '\n'))
 
+const plainHost = /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/
+
 /** https anywhere; http only where it stays on the machine. */
 export const vendorUrl = text('must be an https origin without path (http on loopback only)', (value) => {
   const url = parseUrl(value)
   const bare = url !== undefined && url.pathname === '/' && url.search === '' && !value.endsWith('?')
-  return bare && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
+  // It becomes a source of the page's Content-Security-Policy, where `*` and quotes mean something else.
+  const plain = bare && plainHost.test(url.hostname)
+  return plain && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
 })
 
 /** https anywhere; http only where it stays on the machine or its private network. */
@@ -49,11 +55,11 @@ export const sourceUrl = text(
 )
 
 export const redisUrl = text('must be a redis:// or rediss:// URL (its value is not shown)', (value) =>
-  /^rediss?:\/\/[^\s/]+/.test(value) && URL.canParse(value) ? value : undefined,
+  /^rediss?:\/\/[^\s/]+/.test(value) && isDecodableUrl(value) ? value : undefined,
 )
 
 export const proxyUrl = text('must be an http:// or https:// URL (its value is not shown)', (value) =>
-  /^https?:\/\//.test(value) && URL.canParse(value) ? value : undefined,
+  /^https?:\/\//.test(value) && isDecodableUrl(value) ? value : undefined,
 )
 
 /** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */
@@ -61,7 +67,7 @@ export const origin = text(
   'must be exact origins such as https://app.example.com: no wildcard, null, path or trailing slash',
   (value) => {
     const url = parseUrl(value)
-    const exact = url?.origin === value && /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/.test(url.hostname)
+    const exact = url?.origin === value && plainHost.test(url.hostname)
     return exact ? value : undefined
   },
 )
@@ -71,7 +77,7 @@ export const cidr = text(
   'must be addresses or CIDRs such as 10.0.0.0/8 (true and hop counts are not)',
   (value) => {
     const [address = '', prefix, ...rest] = value.split('/')
-    if (isIP(address) === 0 || rest.length > 0 || /^::ffff:/i.test(address)) return undefined
+    if (isIP(address) === 0 || rest.length > 0 || isMapped(address)) return undefined
     if (prefix === undefined) return value
     return /^[1-9]\d{0,2}$/.test(prefix) && ipaddr.isValidCIDR(value) ? value : undefined
   },
@@ -104,7 +110,8 @@ export const credentialEntry = matching(
 )
 
 export const emailDomain = text('must be domains such as example.com', (value) => {
-  const ascii = domainToASCII(value.toLowerCase())
+  // Node would take `example.com/x` for `example.com`.
+  const ascii = /[/\\?#:@]/.test(value) ? '' : domainToASCII(value.toLowerCase())
   return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(ascii) ? ascii : undefined
 })
 
@@ -161,6 +168,11 @@ function parseUrl(value: string): URL | undefined {
   return url?.username === '' && url.password === '' ? url : undefined
 }
 
+/** User and password in it are decoded where they are used, and a `%` that is not of an escape would fail there. */
+function isDecodableUrl(value: string): boolean {
+  return URL.canParse(value) && attempt(() => decodeURIComponent(value)) !== undefined
+}
+
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -173,6 +185,11 @@ function isPrivateHost(hostname: string): boolean {
   return ['loopback', 'private', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(
     ipaddr.process(address).range(),
   )
+}
+
+/** However it is spelled: `::ffff:0:0/96` is all of IPv4. */
+function isMapped(address: string): boolean {
+  return isIPv6(address) && ipaddr.IPv6.parse(address).isIPv4MappedAddress()
 }
 
 function attempt<Value>(work: () => Value): Value | undefined {

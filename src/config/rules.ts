@@ -22,13 +22,13 @@ const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER
 
 /** Finds the faults between variables. */
 export function findConflicts(values: Environment): Fault[] {
-  const modes = (values.SESSION_MODE ?? '').split(',').map((mode) => mode.trim())
+  const modes = new Set((values.SESSION_MODE ?? '').split(',').map((mode) => mode.trim()))
   return [
     ...required(values, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'], 'is required'),
-    ...modes.flatMap((mode) =>
-      required(values, neededByMode[mode] ?? [], `is required for SESSION_MODE=${mode}`),
-    ),
-    ...(modes.includes('jwt') ? jwtConflicts(values) : []),
+    ...sessionModes
+      .filter((mode) => modes.has(mode))
+      .flatMap((mode) => required(values, neededByMode[mode]!, `is required for SESSION_MODE=${mode}`)),
+    ...(modes.has('jwt') ? jwtConflicts(values) : []),
     ...shutdownConflicts(values),
     ...transportConflicts(values),
     ...notYetThere

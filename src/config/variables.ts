@@ -10,7 +10,10 @@ export const variables = z.object({
   WIDGET_BASE_URL: field.vendorUrl.prefault('https://prod-widgets.returning.ai'),
   WIDGET_COMMUNITY_ID: field.communityId,
   WIDGET_API_KEY: field.apiKeys,
-  WIDGET_API_KEYS: field.listOf(field.typedKey).optional(),
+  WIDGET_API_KEYS: field
+    .listOf(field.typedKey)
+    .refine((pairs) => new Map(pairs).size === pairs.length, 'must name each type once')
+    .optional(),
   WIDGETS: field.listOf(field.widget).optional(),
   RAI_ACCESS_ID: field.visible.optional(),
   RAI_ACCESS_KEY: field.headerSecret.optional(),
