@@ -127,7 +127,7 @@
         subjects.set(broker, subject)
         tell({ broker, subject })
       }
-      const lifeMs = expiresIn * 1000 || 0
+      const lifeMs = Math.min(expiresIn * 1000 || 0, 1e9)
       // The same token is news only when renewed.
       if (renewed || token !== this.answer.token) this.answer = { ...NONE, token }
       this.answer.at = Date.now()

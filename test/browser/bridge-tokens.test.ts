@@ -250,6 +250,14 @@ describe('a token that has grown old', () => {
     await expectHeard(stage, page, [['short-2']])
   })
 
+  test('that lives for months stays in storage: no timer of a browser counts that far', async () => {
+    stage.broker.script = () => ({ body: { token: 'lasting', expiresIn: 4_000_000, subject: 'ann' } })
+    const page = await stage.open(stage.script(), { clock: true })
+    await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
+    await page.clock.runFor(60_000)
+    expect(await page.evaluate(() => localStorage.getItem('returning-ai-widget-token'))).toBe('lasting')
+  })
+
   test('that lives no time at all is handed out once, and causes no storm', async () => {
     stage.broker.script = (_request, count) => ({
       body: { token: `dead-${count}`, expiresIn: 0, subject: 'ann' },
