@@ -50,13 +50,19 @@ export function createIdentify(policy: IdentityPolicy): Identify {
 
 function requireEmail(claims: Claims, policy: IdentityPolicy): string {
   const { parent, value: email } = findClaim(claims, policy.emailClaim)
-  if (typeof email !== 'string' || !isPlainEmail(email)) throw new Problem('identity_unusable')
+  if (typeof email !== 'string') throw unusable('email_missing')
+  if (!isPlainEmail(email)) throw unusable('email_not_plain')
   if (policy.requireVerifiedEmail && readVerified(parent, claims) !== true)
     throw new Problem('email_unverified')
   if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(email))) {
     throw new Problem('email_domain_not_allowed')
   }
   return email
+}
+
+/** `outcome` is for the log: nothing at the configured place, or no single plain address. */
+function unusable(outcome: 'email_missing' | 'email_not_plain'): Problem {
+  return new Problem('identity_unusable', { diagnosis: { outcome } })
 }
 
 const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'

@@ -71,6 +71,13 @@ describe('an email', () => {
     expect(() => identify({ ...ann, email })).toThrow(code('identity_unusable'))
   })
 
+  it.each<[string, Claims]>([
+    ['email_missing', { sub: 'user-1' }],
+    ['email_not_plain', { ...ann, email: 'Ann <ann@example.com>' }],
+  ])('that is refused leaves the reason %s in the log', (outcome, claims) => {
+    expect(() => identify(claims)).toThrow(expect.objectContaining({ diagnosis: { outcome } }))
+  })
+
   it('stays one plain address or is refused, whatever is put into it', () => {
     const odd = fc.constantFrom('@', ',', ';', ' ', '\r\n', '<', '"', '\\', '\u00e9', '\uff20', '\ud83d')
     const inserted = fc.oneof(odd, fc.string({ unit: 'binary', maxLength: 3 }), fc.string({ maxLength: 3 }))
