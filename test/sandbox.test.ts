@@ -254,6 +254,13 @@ describe('faults', () => {
     expect((await signIn()).status).toBe(200)
   })
 
+  test('ask for the content type where it is missing, as with a plain curl -d', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await postJson('/sandbox/faults', { fault: 'server-error' }, headers)
+    expect(answer.status).toBe(400)
+    expect(await answer.text()).toContain('Content-Type: application/json')
+  })
+
   test.each([
     { fault: 'earthquake' },
     { fault: 'timeout', count: 0 },

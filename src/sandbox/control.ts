@@ -59,7 +59,8 @@ function requireBody(schema: z.ZodType): RequestHandler {
   return (request, response, next) => {
     const parsed = schema.safeParse(request.body)
     if (!parsed.success) {
-      response.status(400).json({ error: 'request_malformed', message: z.prettifyError(parsed.error) })
+      const hint = request.is('json') === false ? 'Send it with Content-Type: application/json. ' : ''
+      response.status(400).json({ error: 'request_malformed', message: hint + z.prettifyError(parsed.error) })
       return
     }
     response.locals.body = parsed.data
