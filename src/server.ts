@@ -13,6 +13,9 @@ import { createShutdown } from './shutdown.ts'
 
 // The process: configuration, logger, broker, listener; drains on SIGTERM.
 
+/** Callers that the kernel keeps while we accept; one that finds no room tries again after seconds. Node's own is 511. */
+const backlog = 4_096
+
 dotenv.config({ quiet: true })
 const config = loadConfigOrExit()
 if (process.argv.includes('--check-config')) {
@@ -55,7 +58,7 @@ function loadConfigOrExit(): Config {
 
 async function listen(server: Server, { host, port }: Config['listen'], names: string): Promise<void> {
   try {
-    server.listen(port, host)
+    server.listen({ port, host, backlog })
     await once(server, 'listening')
   } catch (error) {
     const reason =
