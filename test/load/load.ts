@@ -1,5 +1,6 @@
 import { afterAll, expect, it } from 'vitest'
 import { formatTable, type Outcome, type Row } from './row.ts'
+import { mixedFaults } from './faults.ts'
 import { hangingVendor } from './outage.ts'
 import { sharedLimit } from './replicas.ts'
 import { keyRotation, redisCrash, restarts } from './restarts.ts'
@@ -13,6 +14,7 @@ const rows: Row[] = [
   redisCrash,
   hangingVendor,
   rush,
+  mixedFaults,
   slowClients,
   manyUsers,
   sharedLimit,
