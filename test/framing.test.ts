@@ -164,9 +164,16 @@ describe('What HTTP/1 allows is served', () => {
     expect(Number(answer?.headers['content-length'])).toBe(answer?.body.length)
   })
 
-  it('an expectation other than 100-continue is 417', async () => {
+  it('an expectation other than 100-continue is 417, with a line in the log', async () => {
     const [answer] = await sendBytes(broker.port, post('Expect: wonders\r\n'))
-    expect(answer).toMatchObject({ status: 417, body: '' })
+    expectProblem(answer!, 417, 'bad_request')
+    const { requestId } = JSON.parse(answer!.body)
+    expect(broker.logLines().find((line) => line.requestId === requestId)).toMatchObject({
+      event: 'request_unreadable',
+      status: 417,
+      outcome: 'unknown_expectation',
+      clientIp: '127.0.0.1',
+    })
   })
 
   it('CONNECT is closed without an answer', async () => {

@@ -34,8 +34,9 @@ export function createHttpServer(app: RequestListener, logger: Logger, slowClien
     // An answer that the app has just given leaves first, and may be the last of the connection.
     setImmediate(refuse, error, socket as Socket, logger)
   })
-  server.on('checkExpectation', (_request, response) => {
-    response.writeHead(417, { Connection: 'close', 'Content-Length': 0 }).end()
+  server.on('checkExpectation', (request, response) => {
+    const { body, headers } = refusalOf(417, 'unknown_expectation', request.socket, logger)
+    response.writeHead(417, headers).end(body)
   })
   return server
 }
@@ -47,25 +48,26 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger)
     return
   }
   const status = parserStatus(code)
+  const { body, headers } = refusalOf(status, code, socket, logger)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () =>
+    socket.destroy(),
+  )
+}
+
+/** The answer to what never reaches the app, once it is in the log: the last of its connection. */
+function refusalOf(status: number, outcome: string | undefined, socket: Socket, logger: Logger) {
   const requestId = randomUUID()
-  const body = problemDocument('bad_request', requestId, status)
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'Connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
   const clientIp = socket.remoteAddress
-  logger.info({
-    event: 'request_unreadable',
-    requestId,
-    status,
-    code: 'bad_request',
-    outcome: code,
-    clientIp,
-  })
+  const body = problemDocument('bad_request', requestId, status)
+  logger.info({ event: 'request_unreadable', requestId, status, code: 'bad_request', outcome, clientIp })
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  }
+  return { body, headers }
 }
 
 function parserStatus(code: string | undefined): number {
