@@ -8,7 +8,7 @@
     ['network', 'is the broker up, and this origin in ALLOWED_ORIGINS?'],
     ['no_token', 'is this a login page?'],
     ['token_refused', 'are key and widget id right?'],
-    ['session_missing', 'is the session cookie sent here?'],
+    ['session_missing', 'signed in? is the cookie sent here?'],
   ])
 
   // A second copy fails here.
@@ -146,7 +146,7 @@
     }
 
     report(code = '', status = 0, retrying = false) {
-      const hint = HINTS.get(code) ?? 'see its log'
+      const hint = HINTS.get(code) ?? 'see the broker log'
       if (!warned.has(code)) console.warn(`returning-ai: ${code} at ${this.url}: ${hint}`)
       warned.add(code)
       if (!retrying || this.failures === 5) emit('error', { tokenUrl: this.url, code, status, retrying })
