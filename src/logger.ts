@@ -26,7 +26,7 @@ function createStdout(): DestinationStream {
   const stdout = pino.destination({
     dest: 1,
     sync: false,
-    minLength: 4096,
+    minLength: 16_000,
     maxLength: 8_388_608,
     periodicFlush: 250,
   })
