@@ -15,6 +15,7 @@ interface ShutdownOptions {
 
 /** A connection that was accepted last has its request on the way: to be answered, not cut. */
 const lingerMs = 500
+const quietTurnMs = 0.1
 
 /**
  * Makes the reaction to a stop signal: not ready at once, no new connections after the delay, end when the last answer
@@ -36,6 +37,8 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
   }
 
   function stopAccepting(): void {
+    // First here: what `close()` does before it closes is time in which somebody may come.
+    server.closeIdleConnections()
     whenNobodyWaits(server, () => server.close(finish))
     setTimeout(closeSilent, lingerMs)
   }
@@ -65,15 +68,22 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
   }
 }
 
-/** Node takes one waiting connection a turn; whoever still waits when the listener closes, the kernel cuts. */
+/**
+ * Node takes one waiting connection a turn of its loop; whoever still waits when the listener closes, the kernel cuts.
+ * So it closes after a turn that took nobody, and was too short for somebody to come meanwhile.
+ */
 function whenNobodyWaits(server: Server, proceed: () => void): void {
+  const giveUpAt = performance.now() + lingerMs
   let taken = true
+  let lookedAt = 0
   server.on('connection', () => {
     taken = true
   })
   const look = () => {
-    if (!taken) return proceed()
+    const now = performance.now()
+    if ((!taken && now - lookedAt < quietTurnMs) || now > giveUpAt) return proceed()
     taken = false
+    lookedAt = now
     setImmediate(look)
   }
   look()
