@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     globalSetup: 'test/build.ts',
     include: ['test/**/*.test.ts'],
+    // Most files wait for browsers and processes, so two share even a small machine well.
+    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
