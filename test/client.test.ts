@@ -2,20 +2,21 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { createHttpClient, type HttpClient } from '../src/http/client.ts'
 import { OutboundFault } from '../src/http/fault.ts'
 import { startBroker } from './stand-ins/broker.ts'
-import { makeCertificates, type Certificates } from './stand-ins/certificates.ts'
+import { makeCertificates, opensslMissing, type Certificates } from './stand-ins/certificates.ts'
 import { startFullListener } from './stand-ins/full-listener.ts'
 import { startProxy } from './stand-ins/proxy.ts'
 import { giveToken, startRawVendor, type RawVendor } from './stand-ins/raw.ts'
 
 type Options = Parameters<typeof createHttpClient>[0]
 
+/** Undefined only where the tests that use them are skipped. */
 let certificates: Certificates
 let vendor: RawVendor
 let proxy: Awaited<ReturnType<typeof startProxy>>
 let client: HttpClient
 
 beforeAll(async () => {
-  certificates = makeCertificates()
+  if (opensslMissing === undefined) certificates = makeCertificates()
   proxy = await startProxy()
 })
 
@@ -28,7 +29,7 @@ afterEach(async () => {
 })
 
 function open(options: Partial<Options> = {}) {
-  client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000, ca: certificates.ca, ...options })
+  client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000, ca: certificates?.ca, ...options })
 }
 
 /** The status of one call, or the word for its fault. */
@@ -42,7 +43,7 @@ async function ask({ url = vendor.url, timeoutMs = 2000, headers = {} } = {}) {
   }
 }
 
-describe('TLS', () => {
+describe.skipIf(opensslMissing)(`TLS ${opensslMissing ?? ''}`, () => {
   it('reaches a host whose certificate is for it and signed by a trusted authority', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open()
@@ -76,7 +77,7 @@ describe('TLS', () => {
   })
 })
 
-describe('HTTPS_PROXY', () => {
+describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
   it('is gone through for https, with its credentials, and TLS is still with the far end', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open({ httpsProxy: proxy.url })
@@ -156,7 +157,7 @@ describe('a call', () => {
 })
 
 describe('warm connections', () => {
-  it('are opened without a request, and the first calls use them', async () => {
+  it.skipIf(opensslMissing)('are opened without a request, and the first calls use them', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open()
     client.warm(new URL(vendor.url), 3)

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { whyMissing } from './binary.ts'
 
 interface Certificate {
   key: string
@@ -17,6 +18,9 @@ export interface Certificates {
   selfSigned: Certificate
 }
 
+export const opensslMissing = whyMissing('openssl', 'version')
+
+/** Made by openssl: only where it is installed. */
 export function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'certificates-'))
   const path = (name: string) => join(folder, name)
