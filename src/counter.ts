@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createCache } from './cache.ts'
 import type { Logger } from './logger.ts'
 import { RedisFault, type Redis } from './redis.ts'
 
@@ -13,13 +13,13 @@ export type Counter = (key: string) => Count | Promise<Count>
 
 interface LocalOptions {
   windowMs: number
-  /** Beyond this the key that was not counted for longest is forgotten. */
+  /** So many at least are remembered, of those that were counted last. */
   maxKeys: number
 }
 
 /** Counts in this process, on the monotonic clock and in bounded memory. */
 export function createLocalCounter({ windowMs, maxKeys }: LocalOptions): Counter {
-  const windows = new LRUCache<string, { count: number; endsAt: number }>({ max: maxKeys })
+  const windows = createCache<{ count: number; endsAt: number }>(maxKeys)
   return function countHere(key) {
     const now = performance.now()
     const known = windows.get(key)

@@ -15,19 +15,20 @@ export interface Lifecycle {
 }
 
 export function createLifecycle(): Lifecycle {
-  const open = new Set<Response>()
+  // Not a Set: V8 keeps what a busy one once held until its next full collection.
+  const open: Response[] = []
   let becomeIdle: (() => void) | undefined
 
   function untrack(response: Response): void {
-    open.delete(response)
-    if (open.size === 0) becomeIdle?.()
+    open.splice(open.indexOf(response), 1)
+    if (open.length === 0) becomeIdle?.()
   }
 
   return {
     state: 'starting',
     track(response) {
-      open.add(response)
-      response.once('close', () => untrack(response))
+      open.push(response)
+      response.on('close', () => untrack(response))
       if (this.state === 'draining') makeLast(response)
     },
     drain() {
@@ -37,7 +38,7 @@ export function createLifecycle(): Lifecycle {
     idle: () =>
       new Promise((resolve) => {
         becomeIdle = resolve
-        if (open.size === 0) resolve()
+        if (open.length === 0) resolve()
       }),
     refuseOpen() {
       for (const response of open) sendProblem(response, new Problem('shutting_down'))

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
+import { createStdout } from './stdout.ts'
 
 export type { Logger }
 
@@ -15,23 +16,24 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
   const options = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: createTimestamp(),
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return pino(options, destination ?? createStdout())
 }
 
-/** Buffered and never blocking: a reader of stdout that is slow or gone costs log lines, not requests. */
-function createStdout(): DestinationStream {
-  const stdout = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: 16_000,
-    maxLength: 8_388_608,
-    periodicFlush: 250,
-  })
-  stdout.on('error', () => undefined)
-  return stdout
+/** The time by RFC 3339, spelled anew only when it has changed: under load that costs more than the rest of a line. */
+function createTimestamp(): () => string {
+  let spelled = ''
+  let spelledAt = 0
+  return function timestamp() {
+    const now = Date.now()
+    if (now !== spelledAt) {
+      spelledAt = now
+      spelled = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return spelled
+  }
 }
 
 /** Where in our code an unexpected error arose: its class and the files, never its message, which may quote a secret. */

@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, Response } from 'express'
+import { sendText } from './http/send.ts'
 import { describeError } from './logger.ts'
 
 interface Refusal {
@@ -184,13 +185,10 @@ export function sendProblem(response: Response, problem: Problem): void {
     return
   }
   Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
-  const body = problemDocument(problem.code, response.locals.requestId)
   response.statusCode = problem.status
   for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value)
-  response.setHeader('Content-Type', 'application/problem+json')
-  response.setHeader('Content-Length', Buffer.byteLength(body))
   response.setHeader('Cache-Control', 'no-store')
-  response.end(body)
+  sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
 }
 
 /** The one error handler: a `Problem` as it is, anything else is a bug of ours, told to the log alone. */

@@ -1,7 +1,13 @@
 interface Flight<Result> {
-  result: Promise<Result>
-  waiting: number
+  waiting: Waiter<Result>[]
   controller: AbortController
+}
+
+interface Waiter<Result> {
+  signal: AbortSignal
+  leave: () => void
+  resolve: (result: Result) => void
+  reject: (reason: unknown) => void
 }
 
 /**
@@ -13,11 +19,22 @@ export function createSingleFlight<Result>() {
 
   function start(key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> {
     const controller = new AbortController()
-    const flight: Flight<Result> = { result: work(controller.signal), waiting: 0, controller }
-    const land = () => forget(key, flight)
-    flight.result.then(land, land)
+    const flight: Flight<Result> = { waiting: [], controller }
     flights.set(key, flight)
+    work(controller.signal).then(
+      (result) => land(key, flight).forEach(({ resolve }) => resolve(result)),
+      (reason: unknown) => land(key, flight).forEach(({ reject }) => reject(reason)),
+    )
     return flight
+  }
+
+  /** Takes all who wait off the flight: V8 keeps what a busy Map once held until its next full collection. */
+  function land(key: string, flight: Flight<Result>): Waiter<Result>[] {
+    const landed = flight.waiting
+    flight.waiting = []
+    for (const { signal, leave } of landed) signal.removeEventListener('abort', leave)
+    forget(key, flight)
+    return landed
   }
 
   function forget(key: string, flight: Flight<Result>): void {
@@ -31,19 +48,17 @@ export function createSingleFlight<Result>() {
   ): Promise<Result> {
     if (signal.aborted) return Promise.reject(signal.reason)
     const flight = flights.get(key) ?? start(key, work)
-    flight.waiting += 1
     return new Promise((resolve, reject) => {
-      const leave = () => {
-        flight.waiting -= 1
-        if (flight.waiting === 0) {
-          forget(key, flight)
-          flight.controller.abort(signal.reason)
-        }
+      const waiter = { signal, leave, resolve, reject }
+      function leave(): void {
+        flight.waiting.splice(flight.waiting.indexOf(waiter), 1)
         reject(signal.reason)
+        if (flight.waiting.length > 0) return
+        forget(key, flight)
+        flight.controller.abort(signal.reason)
       }
-      const settle = () => signal.removeEventListener('abort', leave)
+      flight.waiting.push(waiter)
       signal.addEventListener('abort', leave, { once: true })
-      flight.result.then(resolve, reject).finally(settle)
     })
   }
 }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createCache } from './cache.ts'
 import { createSingleFlight } from './single-flight.ts'
 import type { Session } from './session/identity.ts'
 import type { KeyRing } from './vendor/keys.ts'
@@ -34,15 +34,14 @@ interface Remembered {
 
 const expiryMarginMs = 30_000
 const maxTokens = 50_000
-const maxCharacters = 48 * 1024 * 1024
+/** In characters: a longer token counts for several. */
+const usualLength = 1024
 
 /** Reuses a token within its session until shortly before its end, and mints one at a time per session and key. */
 export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
-  const remembered = new LRUCache<string, Remembered>({
-    max: maxTokens,
-    maxSize: maxCharacters,
-    sizeCalculation: ({ issued }) => issued.token.length,
-  })
+  const remembered = createCache<Remembered>(maxTokens, ({ issued }) =>
+    Math.ceil(issued.token.length / usualLength),
+  )
   const share = createSingleFlight<IssuedToken>()
 
   async function mint(key: string, { session, keys, admit, minted }: TokenRequest, signal: AbortSignal) {
@@ -57,8 +56,7 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
   function remember(key: string, issued: IssuedToken): void {
     const now = performance.now()
     const until = issued.expiresAt === undefined ? now + cacheMs : issued.expiresAt - expiryMarginMs
-    if (cacheMs > 0 && until > now) remembered.set(key, { issued, until })
-    else remembered.delete(key)
+    if (cacheMs > 0) remembered.set(key, { issued, until })
   }
 
   function recall(key: string): IssuedToken | undefined {

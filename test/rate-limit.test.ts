@@ -180,8 +180,8 @@ describe('A counter in the process', () => {
 
   it('forgets the key that was not counted for longest rather than grow', async () => {
     const count = createLocalCounter({ windowMs: 60_000, maxKeys: 2 })
-    for (const key of ['busy', 'old', 'busy', 'new']) await count(key)
-    expect(count('busy')).toMatchObject({ count: 3 })
+    for (const key of ['busy', 'old', 'busy', 'new', 'busy', 'newer', 'busy', 'newest']) await count(key)
+    expect(count('busy')).toMatchObject({ count: 5 })
     expect(count('old')).toMatchObject({ count: 1 })
   })
 })

@@ -147,12 +147,12 @@ describe('A token', () => {
   })
 
   it.each([
-    ['sessions', 50_001, {}],
-    ['characters', 6_145, { token: 'x'.repeat(8_192) }],
+    ['sessions', 100_001, {}],
+    ['characters', 12_501, { token: 'x'.repeat(8_192) }],
   ])('of the longest unused session goes when there are too many %s', async (_what, count, like) => {
     const { ask, mints } = startTokens({ change: () => like })
     for (let number = 1; number <= count; number += 1) await ask({ session: { ...ada, id: String(number) } })
-    await ask({ session: { ...ada, id: '2' } })
+    await ask({ session: { ...ada, id: String(count) } })
     expect(mints()).toBe(count)
     await ask({ session: { ...ada, id: '1' } })
     expect(mints()).toBe(count + 1)

@@ -1,6 +1,7 @@
 import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { precompute } from './headers.ts'
 
 type OriginSet = ReadonlySet<string>
 
@@ -9,18 +10,22 @@ type OriginSet = ReadonlySet<string>
  * This alone keeps nobody out (a request without preflight still runs): `requireTrustedOrigin` does.
  */
 export function allowOrigins(allowed: OriginSet): RequestHandler {
-  const share = cors({
+  const options = {
     origin: true,
     credentials: true,
     methods: ['POST'],
     allowedHeaders: ['Authorization', 'Cache-Control', 'Content-Type', 'Email', 'X-Requested-With'],
     exposedHeaders: ['Retry-After', 'X-Request-Id'],
     maxAge: 600,
-  })
+  }
+  const answerPreflight = cors(options)
+  const shares = new Map([...allowed].map((origin) => [origin, precompute(cors(options), { origin })]))
   return function allowListedOrigin(request, response, next) {
     response.setHeader('Vary', 'Origin')
-    if (allowed.has(request.headers.origin ?? '')) share(request, response, next)
-    else next()
+    const share = shares.get(request.headers.origin ?? '')
+    if (share === undefined) next()
+    else if (request.method === 'OPTIONS') answerPreflight(request, response, next)
+    else share(request, response, next)
   }
 }
 

@@ -1,4 +1,4 @@
-import { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse, type IncomingHttpHeaders } from 'node:http'
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
@@ -21,52 +21,57 @@ const common: HelmetOptions = {
 const inert = { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }
 
 /** For JSON: nothing in it may run, be framed or be read across sites but by CORS. */
-export const dataHeaders = precompute({
-  ...common,
-  contentSecurityPolicy: inert,
-  crossOriginResourcePolicy: { policy: 'same-origin' },
-})
+export const dataHeaders = precompute(
+  helmet({ ...common, contentSecurityPolicy: inert, crossOriginResourcePolicy: { policy: 'same-origin' } }),
+)
 
 /** For the bridge, which any site may load. */
-export const scriptHeaders = precompute({
-  ...common,
-  contentSecurityPolicy: inert,
-  crossOriginResourcePolicy: { policy: 'cross-origin' },
-})
+export const scriptHeaders = precompute(
+  helmet({ ...common, contentSecurityPolicy: inert, crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+)
 
 /** For the page: its own scripts and styles, and frames of the vendor alone. */
 export function pageHeaders(widgetOrigin: string): RequestHandler {
-  return precompute({
-    ...common,
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    crossOriginOpenerPolicy: { policy: 'same-origin' },
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:'],
-        connectSrc: ["'self'"],
-        frameSrc: [widgetOrigin],
-        baseUri: ["'none'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-        requireTrustedTypesFor: ["'script'"],
-        trustedTypes: ["'none'"],
+  return precompute(
+    helmet({
+      ...common,
+      crossOriginResourcePolicy: { policy: 'same-origin' },
+      crossOriginOpenerPolicy: { policy: 'same-origin' },
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: {
+          defaultSrc: ["'none'"],
+          scriptSrc: ["'self'"],
+          styleSrc: ["'self'"],
+          imgSrc: ["'self'", 'data:'],
+          connectSrc: ["'self'"],
+          frameSrc: [widgetOrigin],
+          baseUri: ["'none'"],
+          formAction: ["'self'"],
+          frameAncestors: ["'none'"],
+          requireTrustedTypesFor: ["'script'"],
+          trustedTypes: ["'none'"],
+        },
       },
-    },
-  })
+    }),
+  )
 }
 
-/** Lets helmet decide the headers once, at construction; a request only copies them. */
-function precompute(options: HelmetOptions): RequestHandler {
-  const response = new ServerResponse(new IncomingMessage(new Socket()))
-  helmet(options)(response.req, response, (error) => {
+type Middleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Lets a library decide its headers once, for a GET with these headers; a request only copies them. */
+export function precompute(decide: Middleware, requestHeaders: IncomingHttpHeaders = {}): RequestHandler {
+  const request = Object.assign(new IncomingMessage(new Socket()), { method: 'GET', headers: requestHeaders })
+  const decided = new ServerResponse(request)
+  decide(request, decided, (error) => {
     if (error !== undefined) throw new Error('unusable header options', { cause: error })
   })
-  const headers = Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)] as const)
-  return function setSecurityHeaders(_request, response, next) {
+  const headers = Object.entries(decided.getHeaders()).map(([name, value]) => [name, String(value)] as const)
+  return function setDecidedHeaders(_request, response, next) {
     for (const [name, value] of headers) response.setHeader(name, value)
     next()
   }

@@ -37,7 +37,7 @@ export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID()
     response.locals.requestId = requestId
     response.setHeader('X-Request-Id', requestId)
-    response.once('close', end)
+    response.on('close', end)
     next()
   }
 }

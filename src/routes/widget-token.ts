@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
+import { sendText } from '../http/send.ts'
 import type { Logger } from '../logger.ts'
 import type { Sessions } from '../session/chain.ts'
 import type { Session } from '../session/identity.ts'
@@ -52,7 +53,7 @@ function sendToken(response: Response, { token, expiresAt }: IssuedToken, subjec
   if (response.headersSent) return
   const expiresIn =
     expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))
-  response.json({ token, expiresIn, subject })
+  sendText(response, 'application/json; charset=utf-8', JSON.stringify({ token, expiresIn, subject }))
 }
 
 function setHeaders(response: Response, headers: Record<string, string>): void {
@@ -73,7 +74,7 @@ function audit(
 /** Aborts when the caller goes away before it has its answer. */
 function abortWith(response: Response): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => {
+  response.on('close', () => {
     if (!response.writableFinished) controller.abort()
   })
   return controller.signal

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { LRUCache } from 'lru-cache'
 import { parseCookie } from 'cookie'
+import { createCache } from '../cache.ts'
 import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { sessionMissing } from './credential.ts'
@@ -51,7 +51,7 @@ export function createSessions(
   identify: Identify,
   observe?: Observe,
 ): Sessions {
-  const verdicts = new LRUCache<string, Verdict>({ max: maxRemembered })
+  const verdicts = createCache<Verdict>(maxRemembered)
   const share = createSingleFlight<Session>()
 
   async function verify(request: IncomingMessage, signal: AbortSignal, fresh = false): Promise<Session> {

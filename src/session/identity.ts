@@ -1,4 +1,4 @@
-import { createHmac, hash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { domainToASCII } from 'node:url'
 import { Problem } from '../problems.ts'
 
@@ -38,11 +38,12 @@ export function createIdentify(policy: IdentityPolicy): Identify {
     const email = requireEmail(claims, policy)
     const userId = readUserId(claims, policy.subjectClaim) ?? email
     const user = JSON.stringify([issuer ?? mode, userId])
+    const subject = createHmac('sha256', policy.subjectKey).update(user).digest('base64url').slice(0, 22)
     return {
-      id: hash('sha256', JSON.stringify([credentialHash, user, email]), 'base64url'),
+      id: [credentialHash, subject, email].join(' '),
       mode,
       email,
-      subject: createHmac('sha256', policy.subjectKey).update(user).digest('base64url').slice(0, 22),
+      subject,
       expiresAt,
     }
   }
