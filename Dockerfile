@@ -24,4 +24,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
 ENTRYPOINT []
 # A small young generation and a bounded old one halve the memory of a service that holds little for long: with a bound,
 # V8 lets the heap grow by less between collections.
-CMD ["node", "--max-semi-space-size=8", "--max-old-space-size=384", "dist/server.js"]
+CMD ["node", "--max-semi-space-size=8", "--max-old-space-size=256", "dist/server.js"]

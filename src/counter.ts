@@ -23,7 +23,8 @@ export function createLocalCounter({ windowMs, maxKeys }: LocalOptions): Counter
   return function countHere(key) {
     const now = performance.now()
     const known = windows.get(key)
-    const window = known !== undefined && known.endsAt > now ? known : { count: 0, endsAt: now + windowMs }
+    const window =
+      known !== undefined && known.endsAt > now ? known : { count: 0, endsAt: Math.floor(now) + windowMs }
     if (window !== known) windows.set(key, window)
     window.count += 1
     return { count: window.count, leftMs: window.endsAt - now }

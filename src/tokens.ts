@@ -16,8 +16,11 @@ export interface TokenRequest {
   minted: (token: IssuedToken) => void
 }
 
+/** What of a token matters to who gets it. */
+export type UsableToken = Pick<IssuedToken, 'token' | 'expiresAt'>
+
 export interface Tokens {
-  get(request: TokenRequest): Promise<IssuedToken>
+  get(request: TokenRequest): Promise<UsableToken>
 }
 
 interface TokensOptions {
@@ -26,50 +29,52 @@ interface TokensOptions {
   cacheMs: number
 }
 
-interface Remembered {
-  issued: IssuedToken
-  /** On the monotonic clock. */
+interface Remembered extends UsableToken {
+  /** In whole milliseconds on the monotonic clock. */
   until: number
 }
 
 const expiryMarginMs = 30_000
 const maxTokens = 50_000
 /** In characters: a longer token counts for several. */
-const usualLength = 1024
+const usualLength = 512
 
 /** Reuses a token within its session until shortly before its end, and mints one at a time per session and key. */
 export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
-  const remembered = createCache<Remembered>(maxTokens, ({ issued }) =>
-    Math.ceil(issued.token.length / usualLength),
-  )
-  const share = createSingleFlight<IssuedToken>()
+  const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
+  const share = createSingleFlight<UsableToken>()
 
-  async function mint(key: string, { session, keys, admit, minted }: TokenRequest, signal: AbortSignal) {
-    await admit()
+  async function mint(key: string, request: TokenRequest, signal: AbortSignal): Promise<UsableToken> {
+    await request.admit()
     signal.throwIfAborted()
-    const issued = await issuer.issue(session, keys, signal)
-    minted(issued)
+    const issued = await issuer.issue(request.session, request.keys, signal)
+    request.minted(issued)
     remember(key, issued)
     return issued
   }
 
-  function remember(key: string, issued: IssuedToken): void {
-    const now = performance.now()
-    const until = issued.expiresAt === undefined ? now + cacheMs : issued.expiresAt - expiryMarginMs
-    if (cacheMs > 0) remembered.set(key, { issued, until })
+  function remember(key: string, { token, expiresAt }: UsableToken): void {
+    const until =
+      expiresAt === undefined ? Math.floor(performance.now()) + cacheMs : expiresAt - expiryMarginMs
+    if (cacheMs > 0) remembered.set(key, { token, expiresAt, until })
   }
 
-  function recall(key: string): IssuedToken | undefined {
+  function recall(key: string): UsableToken | undefined {
     const known = remembered.get(key)
-    return known !== undefined && known.until > performance.now() ? known.issued : undefined
+    return known !== undefined && known.until > performance.now() ? known : undefined
   }
 
   return {
     get(request) {
-      const key = `${request.session.id} ${request.keys.name}`
+      const key = keyOf(request)
       const known = request.fresh ? undefined : recall(key)
       if (known !== undefined) return Promise.resolve(known)
       return share(key, request.signal, (signal) => mint(key, request, signal))
     },
   }
+}
+
+/** Equal only for the same credential of the same user with the same email, and the same keys. */
+function keyOf({ session, keys }: TokenRequest): string {
+  return [session.credentialHash, session.subject, session.email, keys.name].join(' ')
 }

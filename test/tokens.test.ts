@@ -7,7 +7,7 @@ import { answerJson, startEndpoint } from './session/fixtures/endpoint.ts'
 import { signSession, startBroker, type RunningBroker } from './stand-ins/broker.ts'
 import { startVendor, type Vendor } from './stand-ins/vendor.ts'
 
-const ada: Session = { id: 'session-1', mode: 'jwt', email: 'ada@example.com', subject: 'ada' }
+const ada: Session = { credentialHash: 'credential-1', mode: 'jwt', email: 'ada@example.com', subject: 'ada' }
 const ring = (name: string) => ({ name, current: () => [] })
 
 const fiveMinutes = () => ({ expiresAt: performance.now() + 300_000 })
@@ -80,15 +80,17 @@ describe('A token', () => {
     expect([await ask(), await ask()]).toEqual(['token-1', 'token-2'])
   })
 
-  it('is of one session and one ring of keys', async () => {
+  it('is of one credential of one user with one email, and of one ring of keys', async () => {
     const { ask } = startTokens()
     const asked = [
       await ask(),
-      await ask({ session: { ...ada, id: 'session-2' } }),
+      await ask({ session: { ...ada, credentialHash: 'credential-2' } }),
+      await ask({ session: { ...ada, subject: 'bob' } }),
+      await ask({ session: { ...ada, email: 'ada@example.org' } }),
       await ask({ keys: ring('store-widget') }),
       await ask(),
     ]
-    expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1'])
+    expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-4', 'token-5', 'token-1'])
   })
 
   it('that is asked for fresh takes the place of the old one, if it can be had', async () => {
@@ -148,13 +150,14 @@ describe('A token', () => {
 
   it.each([
     ['sessions', 100_001, {}],
-    ['characters', 12_501, { token: 'x'.repeat(8_192) }],
+    ['characters', 6_251, { token: 'x'.repeat(8_192) }],
   ])('of the longest unused session goes when there are too many %s', async (_what, count, like) => {
     const { ask, mints } = startTokens({ change: () => like })
-    for (let number = 1; number <= count; number += 1) await ask({ session: { ...ada, id: String(number) } })
-    await ask({ session: { ...ada, id: String(count) } })
+    for (let number = 1; number <= count; number += 1)
+      await ask({ session: { ...ada, credentialHash: String(number) } })
+    await ask({ session: { ...ada, credentialHash: String(count) } })
     expect(mints()).toBe(count)
-    await ask({ session: { ...ada, id: '1' } })
+    await ask({ session: { ...ada, credentialHash: '1' } })
     expect(mints()).toBe(count + 1)
   })
 })

@@ -12,7 +12,7 @@ export interface Candidate {
 }
 
 /** As `npm start` and the image start it. */
-const brokerFlags = ['--max-semi-space-size=8', '--max-old-space-size=384']
+const brokerFlags = ['--max-semi-space-size=8', '--max-old-space-size=256']
 const warmSessions = 1_000
 
 let users = 0
@@ -27,7 +27,7 @@ export function recurringSessions(count: number): NextSession {
   return () => sessions[(index += 1) % count]!
 }
 
-/** The broker as it is in production, every protection on, its log in a file. */
+/** The broker as it is in production, every protection on, metrics too, its log in a file. */
 export function startBroker(vendorUrl: string, logFile: string): Promise<Measured> {
   const env = {
     WIDGET_BASE_URL: vendorUrl,
@@ -37,6 +37,7 @@ export function startBroker(vendorUrl: string, logFile: string): Promise<Measure
     SESSION_MODE: 'jwt',
     SESSION_JWT_SECRET: sessionSecret,
     ALLOWED_ORIGINS: 'https://app.example.com',
+    ADMIN_LISTEN: '127.0.0.1:0',
   }
   return startMeasured('../server.js', env, { execArgv: brokerFlags, logFile })
 }

@@ -12,6 +12,8 @@ export interface Run {
 
 /** So many that V8 has compiled everything by then: fewer favour the smaller programs. */
 const warmUpRequests = 40_000
+/** So many that a process which was idle is itself again: V8 gives memory back meanwhile. */
+const wakeUpRequests = 2_000
 
 /** CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike. */
 export async function measureRounds(
@@ -23,6 +25,7 @@ export async function measureRounds(
     await runClosed(server.origin, next, { requests: warmUpRequests })
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, server, next } of candidates) {
+      await runClosed(server.origin, next, { requests: wakeUpRequests })
       runs.get(name)!.push(await measure(server, () => runClosed(server.origin, next, { seconds: 2 })))
     }
   }

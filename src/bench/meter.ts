@@ -1,4 +1,4 @@
-import { subscribe } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 
 // Loaded before each measured program (`node --import`): tells when it listens, and on request what it has used so far.
@@ -13,10 +13,15 @@ export interface Listening {
   port: number
 }
 
-subscribe('tracing:net.server.listen:asyncEnd', (message) => {
+subscribe('tracing:net.server.listen:asyncEnd', tellListening)
+
+/** Of the first listener: the broker's second one is for operators. */
+function tellListening(message: unknown): void {
   const address = (message as { server: Server }).server.address()
-  if (address !== null && typeof address === 'object') process.send?.({ port: address.port })
-})
+  if (address === null || typeof address !== 'object') return
+  process.send?.({ port: address.port })
+  unsubscribe('tracing:net.server.listen:asyncEnd', tellListening)
+}
 
 process.on('message', () => {
   const { user, system } = process.cpuUsage()

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { headerLines } from './header-lines.ts'
 
 /** Connections that must carry nothing more: what stands behind an ambiguous request may be a part of it. */
 const condemned = new WeakSet<Socket>()
@@ -22,20 +23,12 @@ export const rejectAmbiguousFraming: RequestHandler = (request, _response, next)
   })
 }
 
-function isClear({ headers, httpVersion, httpVersionMajor, rawHeaders, url }: Request): boolean {
+function isClear(request: Request): boolean {
+  const { headers, httpVersion, httpVersionMajor, url } = request
   const coding = headers['transfer-encoding']
   const plainTarget = (url.startsWith('/') && !url.includes('#')) || url === '*'
   const plainCoding = coding === undefined || coding.toLowerCase() === 'chunked'
-  const hosts = countHosts(rawHeaders)
+  const hosts = headerLines(request, 'host').length
   const plainHost = hosts === 1 || (hosts === 0 && httpVersion === '1.0')
   return httpVersionMajor === 1 && plainTarget && plainCoding && plainHost
-}
-
-function countHosts(rawHeaders: readonly string[]): number {
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]!
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
-  }
-  return hosts
 }

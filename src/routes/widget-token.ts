@@ -5,7 +5,7 @@ import { sendText } from '../http/send.ts'
 import type { Logger } from '../logger.ts'
 import type { Sessions } from '../session/chain.ts'
 import type { Session } from '../session/identity.ts'
-import type { Tokens } from '../tokens.ts'
+import type { Tokens, UsableToken } from '../tokens.ts'
 import type { KeyRings } from '../vendor/keys.ts'
 import type { IssuedToken } from '../vendor/signin.ts'
 
@@ -49,7 +49,7 @@ export function issueWidgetToken({
   }
 }
 
-function sendToken(response: Response, { token, expiresAt }: IssuedToken, subject: string): void {
+function sendToken(response: Response, { token, expiresAt }: UsableToken, subject: string): void {
   if (response.headersSent) return
   const expiresIn =
     expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))

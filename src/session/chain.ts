@@ -88,7 +88,8 @@ export function createSessions(
   }
 
   function remember(key: string, outcome: Session | Problem, forMs: number, expiresAt = Infinity): void {
-    if (forMs > 0) verdicts.set(key, { outcome, until: Math.min(performance.now() + forMs, expiresAt) })
+    const until = Math.min(Math.floor(performance.now()) + forMs, expiresAt)
+    if (forMs > 0) verdicts.set(key, { outcome, until })
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
+import { headerLines } from '../http/header-lines.ts'
 import { Problem } from '../problems.ts'
 
 /** Reads one credential of a request: undefined where there is none, `bad_request` where there are two different ones. */
@@ -18,23 +19,13 @@ export function readBearer(request: IncomingMessage): string | undefined {
 export function readCookie(request: IncomingMessage, name: string): string | undefined {
   const header = request.headers.cookie
   if (header === undefined || !header.includes(`${name}=`)) return undefined
-  const values = new Set(header.split(';').map((pair) => parseCookie(pair)[name]))
-  values.delete(undefined)
-  values.delete('')
-  return requireLength(requireOne([...values]))
+  return requireLength(requireOne(header.split(';').map((pair) => parseCookie(pair)[name])))
 }
 
 /** The value of one header; lines with the same value count as one. */
 export function readHeader(request: IncomingMessage, name: string): string | undefined {
   if (request.headers[name] === undefined) return undefined
-  const values = new Set(headerLines(request, name))
-  values.delete('')
-  return requireOne([...values])
-}
-
-/** Every line of one header as it came: of duplicates, `request.headers` keeps the first of some and joins others. */
-export function headerLines({ rawHeaders }: IncomingMessage, name: string): string[] {
-  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name)
+  return requireOne(headerLines(request, name))
 }
 
 /** Makes a source of `bearer`, `cookie:NAME` and `header:NAME` entries: the first that is present decides. */
@@ -61,9 +52,12 @@ function createReader(entry: string): CredentialSource {
   return (request) => requireLength(readHeader(request, name.toLowerCase()))
 }
 
+/** The value that is there, however often; an empty one is none. */
 function requireOne(values: readonly (string | undefined)[]): string | undefined {
-  if (values.length > 1) throw new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
-  return values[0]
+  const [value, ...others] = values.filter((one) => one !== undefined && one !== '')
+  if (others.some((other) => other !== value))
+    throw new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
+  return value
 }
 
 function requireLength(credential: string | undefined): string | undefined {

@@ -13,8 +13,7 @@ export interface VerifiedClaims {
 
 /** A signed-in user: `email` as the source gave it, `subject` a keyed hash of issuer and user id. */
 export interface Session {
-  /** Equal only for the same credential of the same user with the same email. */
-  id: string
+  credentialHash: string
   mode: string
   email: string
   subject: string
@@ -40,7 +39,7 @@ export function createIdentify(policy: IdentityPolicy): Identify {
     const user = JSON.stringify([issuer ?? mode, userId])
     const subject = createHmac('sha256', policy.subjectKey).update(user).digest('base64url').slice(0, 22)
     return {
-      id: [credentialHash, subject, email].join(' '),
+      credentialHash,
       mode,
       email,
       subject,

@@ -1,4 +1,5 @@
-import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
+import type { JSONWebKeySet } from 'jose'
+import { createLocalJWKSet } from 'jose/jwks/local'
 import type { HttpClient } from '../http/client.ts'
 import { Problem } from '../problems.ts'
 import { sourceUnavailable } from './credential.ts'

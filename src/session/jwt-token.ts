@@ -1,4 +1,6 @@
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose'
+import type { JWTPayload, JWTVerifyOptions } from 'jose'
+import { JOSEError, JWTClaimValidationFailed } from 'jose/errors'
+import { jwtVerify } from 'jose/jwt/verify'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwt-key.ts'
@@ -53,8 +55,8 @@ const outcomes: Record<string, string> = {
 /** What a failed check means. jose's own error stays here: it holds the claims, email included. */
 export function refuseToken(error: unknown): Problem {
   if (error instanceof Problem) return error
-  if (error instanceof errors.JWTClaimValidationFailed) return sessionInvalid(`claim_${error.claim}`)
-  if (error instanceof errors.JOSEError) return sessionInvalid(outcomes[error.code] ?? 'malformed')
+  if (error instanceof JWTClaimValidationFailed) return sessionInvalid(`claim_${error.claim}`)
+  if (error instanceof JOSEError) return sessionInvalid(outcomes[error.code] ?? 'malformed')
   // jose and WebCrypto throw their plain errors for a key that cannot serve.
   return sessionInvalid('unusable_key')
 }

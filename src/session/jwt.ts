@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { errors, type JWTPayload } from 'jose'
+import type { JWTPayload } from 'jose'
+import { JWKSNoMatchingKey, JWSSignatureVerificationFailed } from 'jose/errors'
 import type { HttpClient } from '../http/client.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource } from './credential.ts'
@@ -74,8 +75,8 @@ async function verifyToken(token: string, keys: Keys, check: TokenCheck): Promis
  * An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is.
  */
 async function findNewer(known: FindKey, keys: Keys, error: unknown): Promise<FindKey | undefined> {
-  if (error instanceof errors.JWKSNoMatchingKey) return keys.newerThan(known)
-  if (!(error instanceof errors.JWSSignatureVerificationFailed)) return undefined
+  if (error instanceof JWKSNoMatchingKey) return keys.newerThan(known)
+  if (!(error instanceof JWSSignatureVerificationFailed)) return undefined
   return keys.newerThan(known).catch(() => undefined)
 }
 

@@ -1,7 +1,7 @@
 /** How far the clock of a session source may be from ours. */
 export const clockToleranceSeconds = 30
 
-/** A NumericDate (RFC 7519 §2: seconds since the epoch) as milliseconds on the monotonic clock. */
+/** A NumericDate (RFC 7519 §2: seconds since the epoch) as whole milliseconds on the monotonic clock. */
 export function toMonotonic(seconds: number): number {
-  return performance.now() + seconds * 1000 - Date.now()
+  return Math.floor(performance.now() + seconds * 1000 - Date.now())
 }

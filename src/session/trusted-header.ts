@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 import { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
-import { headerLines, sessionInvalid } from './credential.ts'
+import { headerLines } from '../http/header-lines.ts'
+import { sessionInvalid } from './credential.ts'
 
 interface TrustedHeaderOptions {
   /** The header in which the proxy names the user's email. */

@@ -2,12 +2,13 @@ import { z } from 'zod'
 import type { Logger } from '../logger.ts'
 import { Problem } from '../problems.ts'
 import { isRecord, type Session } from '../session/identity.ts'
+import { toMonotonic } from '../session/lifetime.ts'
 import { createKeyOrder, type ApiKey, type KeyRing } from './keys.ts'
 import { createVendorReport } from './report.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
 import type { CallBounds } from './waiting-line.ts'
 
-/** A token as the vendor gave it. `expiresAt` is in milliseconds on the monotonic clock; absent when unknown. */
+/** A token as the vendor gave it. `expiresAt` is in whole milliseconds on the monotonic clock; absent when unknown. */
 export interface IssuedToken {
   token: string
   expiresAt?: number
@@ -39,7 +40,7 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
   const order = createKeyOrder()
   const report = createVendorReport(logger)
 
-  async function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<IssuedToken> {
+  function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
     const headers = {
       'returningai-api-key': key.value,
       email,
@@ -48,12 +49,15 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
       'accept-encoding': 'identity',
       'user-agent': 'returning-ai-token-broker',
     }
-    const answer = await transport.send({ url, headers, keyId: key.id }, bounds)
+    return transport.send({ url, headers, keyId: key.id }, bounds)
+  }
+
+  function readToken(answer: VendorAnswer, email: string, keyId: string): IssuedToken {
     const { vendorMs, attempts } = answer
-    const token = parseToken(answer, key.id)
+    const token = parseToken(answer, keyId)
     const { expiresAt, email: holder } = readClaims(token)
-    if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(key.id)
-    return { token, expiresAt, vendorMs, attempts, keyId: key.id }
+    if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(keyId)
+    return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
   return {
@@ -62,7 +66,7 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
       let refusal: unknown
       for (const key of order.of(ring)) {
         try {
-          const issued = await signIn(email, key, bounds)
+          const issued = readToken(await signIn(email, key, bounds), email, key.id)
           if (refusal !== undefined) order.prefer(ring, key)
           return issued
         } catch (error) {
@@ -109,7 +113,7 @@ function readClaims(token: string): { expiresAt?: number; email?: string } {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
     const { exp, email } = isRecord(claims) ? claims : {}
     return {
-      expiresAt: typeof exp === 'number' ? performance.now() + exp * 1000 - Date.now() : undefined,
+      expiresAt: typeof exp === 'number' ? toMonotonic(exp) : undefined,
       email: typeof email === 'string' ? email : undefined,
     }
   } catch {

@@ -59,17 +59,6 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => observer?.circuitOpened(open) })
   const retry = createRetry()
 
-  async function send(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
-    pauses.check(request.keyId)
-    circuit.check()
-    await line.enter(call)
-    try {
-      return await retry(() => attempt(request, call), call)
-    } finally {
-      line.leave()
-    }
-  }
-
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
     pauses.check(request.keyId)
     return circuit.run(() => post(request, call))
@@ -91,8 +80,13 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   return {
     async send(request, bounds) {
       const call: Call = { ...bounds, startedAt: performance.now(), attempts: 0 }
+      let hasPlace = false
       try {
-        const { body, headers } = await send(request, call)
+        pauses.check(request.keyId)
+        circuit.check()
+        await line.enter(call)
+        hasPlace = true
+        const { body, headers } = await retry(() => attempt(request, call), call)
         observer?.vendorAnswered('ok', msOf(call) / 1000)
         const contentType = String(headers['content-type'])
         return { body, contentType, vendorMs: msOf(call), attempts: call.attempts }
@@ -100,6 +94,8 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
         const problem = diagnose(error, request, call)
         observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msOf(call) / 1000)
         throw problem
+      } finally {
+        if (hasPlace) line.leave()
       }
     },
   }

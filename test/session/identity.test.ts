@@ -185,14 +185,3 @@ describe('the subject', () => {
     expect(subject({ ...ann, sub: 7 })).toBe(subject({ ...ann, sub: '7' }))
   })
 })
-
-it('the id of a session differs by credential, user and email, so that nothing is reused across them', () => {
-  const ids = [
-    identify(ann).id,
-    identify(ann, {}, undefined, 'another-hash').id,
-    identify({ ...ann, sub: 'user-2' }).id,
-    identify({ ...ann, email: 'new@example.com' }).id,
-  ]
-  expect(new Set(ids).size).toBe(ids.length)
-  expect(identify(ann).id).toBe(ids[0])
-})
