@@ -14,7 +14,8 @@ export interface Stdout extends DestinationStream {
  * slow or gone costs log lines, not requests. pino's own pieces (`minLength`) are copied whole at each line.
  */
 export function createStdout(): Stdout {
-  const stdout = pino.destination({ dest: 1, sync: false, maxLength: maxWaitingBytes })
+  // At a minLength of 0, a flush is said to be done before it is.
+  const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
   stdout.on('error', () => undefined)
   let lines: string[] = []
   let length = 0
