@@ -22,7 +22,7 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
   return pino(options, destination ?? createStdout())
 }
 
-/** The time by RFC 3339, spelled anew only when it has changed: under load that costs more than the rest of a line. */
+/** The time by RFC 3339, spelled anew only when it has changed: under load, many lines share a millisecond. */
 function createTimestamp(): () => string {
   let spelled = ''
   let spelledAt = 0
