@@ -10,22 +10,22 @@ type OriginSet = ReadonlySet<string>
  * This alone keeps nobody out (a request without preflight still runs): `requireTrustedOrigin` does.
  */
 export function allowOrigins(allowed: OriginSet): RequestHandler {
-  const options = {
+  const share = cors({
     origin: true,
     credentials: true,
     methods: ['POST'],
     allowedHeaders: ['Authorization', 'Cache-Control', 'Content-Type', 'Email', 'X-Requested-With'],
     exposedHeaders: ['Retry-After', 'X-Request-Id'],
     maxAge: 600,
-  }
-  const answerPreflight = cors(options)
-  const shares = new Map([...allowed].map((origin) => [origin, precompute(cors(options), { origin })]))
+  })
+  const sharedWith = new Map([...allowed].map((origin) => [origin, precompute(share, { origin })]))
   return function allowListedOrigin(request, response, next) {
-    response.setHeader('Vary', 'Origin')
-    const share = shares.get(request.headers.origin ?? '')
-    if (share === undefined) next()
-    else if (request.method === 'OPTIONS') answerPreflight(request, response, next)
-    else share(request, response, next)
+    const shareDecided = sharedWith.get(request.headers.origin ?? '')
+    if (shareDecided === undefined) {
+      response.setHeader('Vary', 'Origin')
+      next()
+    } else if (request.method === 'OPTIONS') share(request, response, next)
+    else shareDecided(request, response, next)
   }
 }
 

@@ -4,7 +4,7 @@ import type { OutboundAnswer } from '../http/exchange.ts'
 import type { SessionVerifier } from './chain.ts'
 import { readBearer, readHeader, sessionInvalid, sourceUnavailable } from './credential.ts'
 import { isRecord, type VerifiedClaims } from './identity.ts'
-import { toMonotonic } from './lifetime.ts'
+import { toMonotonic } from '../clock.ts'
 import { askSource, parseSourceJson } from './source.ts'
 
 interface ForwardAuthOptions {

@@ -5,7 +5,7 @@ import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
-import { clockToleranceSeconds, toMonotonic } from './lifetime.ts'
+import { clockToleranceSeconds, toMonotonic } from '../clock.ts'
 import { askSource, parseSourceJson } from './source.ts'
 
 export interface IntrospectionVerifierOptions {

@@ -4,7 +4,7 @@ import { jwtVerify } from 'jose/jwt/verify'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwt-key.ts'
-import { clockToleranceSeconds } from './lifetime.ts'
+import { clockToleranceSeconds } from '../clock.ts'
 
 /** What a token must hold to be a session here. */
 export interface TokenRules {

@@ -14,7 +14,7 @@ import {
   type Keys,
 } from './jwt-key.ts'
 import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
-import { toMonotonic } from './lifetime.ts'
+import { toMonotonic } from '../clock.ts'
 
 export interface JwtVerifierOptions extends TokenRules {
   client: HttpClient
