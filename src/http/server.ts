@@ -1,6 +1,7 @@
-import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http'
+import { createServer, IncomingMessage, ServerResponse, STATUS_CODES, type Server } from 'node:http'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { Express } from 'express'
 import type { Logger } from '../logger.ts'
 import { problemDocument } from '../problems.ts'
 
@@ -11,9 +12,10 @@ const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCh
  * Makes the HTTP server with every limit explicit. Node looks for slow clients only every 30 s by default, and the
  * setting exists only here: without it the other timeouts are not kept (CVE-2018-12122 is what they are against).
  */
-export function createHttpServer(app: RequestListener, logger: Logger, slowClient = patience): Server {
+export function createHttpServer(app: Express, logger: Logger, slowClient = patience): Server {
   const server = createServer(
     {
+      ...messagesOf(app),
       ...slowClient,
       // Longer than the idle time of the load balancers in front (60 s), or they reuse what we just closed.
       keepAliveTimeout: 65_000,
@@ -39,6 +41,18 @@ export function createHttpServer(app: RequestListener, logger: Logger, slowClien
     response.writeHead(417, headers).end(body)
   })
   return server
+}
+
+/**
+ * Node's messages as Express wants them. It sets the prototype of each request and response, which is slow but where they
+ * have it from their birth.
+ */
+function messagesOf(app: Express) {
+  class AppRequest extends IncomingMessage {}
+  class AppResponse extends ServerResponse<AppRequest> {}
+  app.request = Object.setPrototypeOf(AppRequest.prototype, app.request)
+  app.response = Object.setPrototypeOf(AppResponse.prototype, app.response)
+  return { IncomingMessage: AppRequest, ServerResponse: AppResponse }
 }
 
 /** What the parser refuses never reaches the app, so it is answered and logged here: minimal, without echo, and cut. */
