@@ -30,6 +30,9 @@ interface TokensOptions {
 }
 
 interface Remembered extends UsableToken {
+  /** Whose it is: the same credential may come to mean another user. */
+  subject: string
+  email: string
   /** In whole milliseconds on the monotonic clock. */
   until: number
 }
@@ -49,32 +52,31 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
     signal.throwIfAborted()
     const issued = await issuer.issue(request.session, request.keys, signal)
     request.minted(issued)
-    remember(key, issued)
+    remember(key, request.session, issued)
     return issued
   }
 
-  function remember(key: string, { token, expiresAt }: UsableToken): void {
+  function remember(key: string, { subject, email }: Session, { token, expiresAt }: UsableToken): void {
     const until =
       expiresAt === undefined ? Math.floor(performance.now()) + cacheMs : expiresAt - expiryMarginMs
-    if (cacheMs > 0) remembered.set(key, { token, expiresAt, until })
+    if (cacheMs > 0) remembered.set(key, { subject, email, token, expiresAt, until })
   }
 
-  function recall(key: string): UsableToken | undefined {
+  function recall(key: string, { subject, email }: Session): UsableToken | undefined {
     const known = remembered.get(key)
-    return known !== undefined && known.until > performance.now() ? known : undefined
+    if (known === undefined || known.until <= performance.now()) return undefined
+    return known.subject === subject && known.email === email ? known : undefined
   }
 
   return {
-    get(request) {
-      const key = keyOf(request)
-      const known = request.fresh ? undefined : recall(key)
-      if (known !== undefined) return Promise.resolve(known)
-      return share(key, request.signal, (signal) => mint(key, request, signal))
+    async get(request) {
+      const { session, keys, fresh, signal } = request
+      const key = session.credentialHash + keys.name
+      const known = fresh ? undefined : recall(key, session)
+      if (known !== undefined) return known
+      // Only who asks for the same user shares a mint.
+      const flight = `${key} ${session.subject} ${session.email}`
+      return share(flight, signal, (shared) => mint(key, request, shared))
     },
   }
-}
-
-/** Equal only for the same credential of the same user with the same email, and the same keys. */
-function keyOf({ session, keys }: TokenRequest): string {
-  return [session.credentialHash, session.subject, session.email, keys.name].join(' ')
 }

@@ -85,12 +85,24 @@ describe('A token', () => {
     const asked = [
       await ask(),
       await ask({ session: { ...ada, credentialHash: 'credential-2' } }),
-      await ask({ session: { ...ada, subject: 'bob' } }),
-      await ask({ session: { ...ada, email: 'ada@example.org' } }),
       await ask({ keys: ring('store-widget') }),
       await ask(),
+      await ask({ session: { ...ada, subject: 'bob' } }),
+      await ask({ session: { ...ada, subject: 'bob', email: 'ada@example.org' } }),
     ]
-    expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-4', 'token-5', 'token-1'])
+    expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1', 'token-4', 'token-5'])
+  })
+
+  it('in the making is shared with the same user alone, also where a credential changes hands meanwhile', async () => {
+    const { ask } = startTokens()
+    const bob = { ...ada, subject: 'bob' }
+    const asked = [
+      ask(),
+      ask(),
+      ask({ session: bob }),
+      ask({ session: { ...bob, email: 'bob@example.com' } }),
+    ]
+    expect(await Promise.all(asked)).toEqual(['token-1', 'token-1', 'token-2', 'token-3'])
   })
 
   it('that is asked for fresh takes the place of the old one, if it can be had', async () => {

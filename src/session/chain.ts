@@ -14,6 +14,8 @@ export interface SessionVerifier {
   id: string
   /** How long an answer may be reused, in milliseconds; 0 asks the source each time. */
   rememberMs: number
+  /** Whether it asks over the network: those who ask the same meanwhile then share one question. */
+  remote: boolean
   /** The cookies that it reads, or all of them. */
   cookies: readonly string[] | 'all'
   /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
@@ -58,9 +60,14 @@ export function createSessions(
     for (const verifier of verifiers) {
       const credential = verifier.readCredential(request)
       if (credential === undefined) continue
-      const verdict = recallOrAsk(verifier, credential, signal, fresh)
-      if (observe !== undefined) void verdict.then(...tell(observe, verifier.mode))
-      return verdict
+      try {
+        const session = await recallOrAsk(verifier, credential, signal, fresh)
+        observe?.(verifier.mode, 'accepted')
+        return session
+      } catch (error) {
+        observe?.(verifier.mode, error instanceof Problem ? error.code : 'aborted')
+        throw error
+      }
     }
     throw sessionMissing()
   }
@@ -68,11 +75,12 @@ export function createSessions(
   function recallOrAsk(verifier: SessionVerifier, credential: string, signal: AbortSignal, fresh: boolean) {
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const verdict = fresh ? undefined : verdicts.get(key)
-    if (verdict === undefined || verdict.until <= performance.now()) {
-      return share(key, signal, (shared) => ask(verifier, credential, key, shared))
+    if (verdict !== undefined && verdict.until > performance.now()) {
+      if (verdict.outcome instanceof Problem) throw verdict.outcome
+      return verdict.outcome
     }
-    if (verdict.outcome instanceof Problem) return Promise.reject(verdict.outcome)
-    return Promise.resolve(verdict.outcome)
+    if (!verifier.remote) return ask(verifier, credential, key, signal)
+    return share(key, signal, (shared) => ask(verifier, credential, key, shared))
   }
 
   async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignal) {
@@ -101,10 +109,4 @@ function readsCookie({ cookies }: SessionVerifier, request: IncomingMessage): bo
   if (cookies === 'all') return true
   const present = parseCookie(header)
   return cookies.some((name) => present[name] !== undefined)
-}
-
-function tell(observe: Observe, mode: string) {
-  const accept = () => observe(mode, 'accepted')
-  const refuse = (error: unknown) => observe(mode, error instanceof Problem ? error.code : 'aborted')
-  return [accept, refuse] as const
 }

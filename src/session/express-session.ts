@@ -37,6 +37,7 @@ export function createExpressSessionVerifier(
     mode: 'express-session',
     id: hash('sha256', JSON.stringify([storeUrl, prefix, secrets]), 'base64url'),
     rememberMs: 0,
+    remote: true,
     cookies: [cookie],
     readCredential: (request) => readCookie(request, cookie),
     async verify(credential) {

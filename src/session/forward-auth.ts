@@ -34,6 +34,7 @@ export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionV
     mode: 'forward-auth',
     id: JSON.stringify([url.href]),
     rememberMs,
+    remote: true,
     cookies: 'all',
     readCredential,
     async verify(credential, signal) {

@@ -38,13 +38,7 @@ export function createIdentify(policy: IdentityPolicy): Identify {
     const userId = readUserId(claims, policy.subjectClaim) ?? email
     const user = JSON.stringify([issuer ?? mode, userId])
     const subject = createHmac('sha256', policy.subjectKey).update(user).digest('base64url').slice(0, 22)
-    return {
-      credentialHash,
-      mode,
-      email,
-      subject,
-      expiresAt,
-    }
+    return { credentialHash, mode, email, subject, expiresAt }
   }
 }
 

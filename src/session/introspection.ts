@@ -34,6 +34,7 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
     mode: 'introspection',
     id: JSON.stringify([url.href, clientId, hash('sha256', clientSecret, 'base64url')]),
     rememberMs,
+    remote: true,
     cookies: cookieNames(source),
     readCredential: createCredentialSource(source),
     async verify(token, signal) {

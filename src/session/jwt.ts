@@ -36,6 +36,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier 
     mode: 'jwt',
     id: nameVerifier(options),
     rememberMs: options.rememberMs,
+    remote: false,
     cookies: cookieNames(options.source),
     readCredential: createCredentialSource(options.source),
     verify: async (token) => toVerified(await verifyToken(token, keys, check)),

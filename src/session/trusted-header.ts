@@ -40,6 +40,7 @@ export function createTrustedHeaderVerifier(options: TrustedHeaderOptions): Sess
     mode: 'trusted-header',
     id: JSON.stringify([header]),
     rememberMs: 0,
+    remote: false,
     cookies: [],
     readCredential,
     verify: async (email) => ({ claims: { [options.emailClaim]: email } }),

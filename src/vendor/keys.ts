@@ -32,7 +32,7 @@ interface KeyRingsOptions {
 export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOptions): KeyRings {
   let current = keys.map(identify)
   // No widget type can be called so: its tokens would be taken for those of this ring.
-  const fallback = { name: '*', current: () => current }
+  const fallback = { name: '', current: () => current }
   const rings = new Map([...byWidgetType].map(([type, key]) => [type, createFixedRing(type, key)]))
 
   function replace(values: readonly string[]): void {

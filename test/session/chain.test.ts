@@ -35,6 +35,7 @@ function createVerifier(changes: Partial<SessionVerifier> = {}): ScriptedVerifie
     mode: 'scripted',
     id: 'one',
     rememberMs: 30_000,
+    remote: true,
     cookies: [],
     readCredential: readFrom('x-session'),
     ...changes,
