@@ -1,6 +1,7 @@
-import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import type { Agent as AgentType, Dispatcher } from 'undici'
 import { createConnector } from './connector.ts'
 import { exchange, type OutboundAnswer, type OutboundRequest } from './exchange.ts'
+import { Agent, loadWhole } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
@@ -24,7 +25,7 @@ interface ClientOptions {
  */
 export function createHttpClient(options: ClientOptions): HttpClient {
   const connector = createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca })
-  const agentOptions: Agent.Options = {
+  const agentOptions: AgentType.Options = {
     connections: options.maxConnections,
     connect: connector.connect,
     keepAliveTimeout: 30_000,
@@ -47,9 +48,10 @@ export function createHttpClient(options: ClientOptions): HttpClient {
 
 /** https through the proxy's tunnel, but for the hosts of NO_PROXY; TLS is with the far end in both cases. */
 function createProxyAgent(
-  agentOptions: Agent.Options,
+  agentOptions: AgentType.Options,
   { connectTimeoutMs, httpsProxy, noProxy = '', ca }: ClientOptions,
 ): Dispatcher {
+  const { EnvHttpProxyAgent, Pool } = loadWhole()
   return new EnvHttpProxyAgent({
     ...agentOptions,
     httpProxy: '',

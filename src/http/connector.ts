@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import type { buildConnector as BuildConnector } from 'undici'
+import { buildConnector } from './undici.ts'
 
 interface Connector {
-  connect: buildConnector.connector
+  connect: BuildConnector.connector
   /** Opens connections ahead of the first requests. Nothing is sent, nobody waits, and a failure is no fault. */
   warm(origin: URL, count: number): void
   close(): void
@@ -21,7 +22,7 @@ export function createConnector({ timeoutMs, ca }: ConnectorOptions): Connector 
   const open = buildConnector({ timeout: timeoutMs, ca })
   const parked = new Map<Socket, string>()
 
-  const connect: buildConnector.connector = (options, callback) => {
+  const connect: BuildConnector.connector = (options, callback) => {
     const socket = take(nameOf(options))
     // Not at once: undici asks while it works through its queue, and would not look at that queue again.
     if (socket !== undefined) queueMicrotask(() => callback(null, socket))
