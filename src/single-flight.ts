@@ -1,4 +1,5 @@
 interface Flight<Result> {
+  key: string
   waiting: Waiter<Result>[]
   controller: AbortController
 }
@@ -15,30 +16,29 @@ interface Waiter<Result> {
  * Who goes away (`signal`) leaves alone; the work itself is aborted only when nobody waits for it any more.
  */
 export function createSingleFlight<Result>() {
-  const flights = new Map<string, Flight<Result>>()
+  // Not a Map: V8 keeps what a busy one once held until its next full collection. They are few: those in progress.
+  const flights: Flight<Result>[] = []
 
   function start(key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> {
     const controller = new AbortController()
-    const flight: Flight<Result> = { waiting: [], controller }
-    flights.set(key, flight)
+    const flight: Flight<Result> = { key, waiting: [], controller }
+    flights.push(flight)
     work(controller.signal).then(
-      (result) => land(key, flight).forEach(({ resolve }) => resolve(result)),
-      (reason: unknown) => land(key, flight).forEach(({ reject }) => reject(reason)),
+      (result) => land(flight).forEach(({ resolve }) => resolve(result)),
+      (reason: unknown) => land(flight).forEach(({ reject }) => reject(reason)),
     )
     return flight
   }
 
-  /** Takes all who wait off the flight: V8 keeps what a busy Map once held until its next full collection. */
-  function land(key: string, flight: Flight<Result>): Waiter<Result>[] {
-    const landed = flight.waiting
-    flight.waiting = []
-    for (const { signal, leave } of landed) signal.removeEventListener('abort', leave)
-    forget(key, flight)
-    return landed
+  /** Whom the work's end is to be told: nobody where all have left, and the flight is forgotten already. */
+  function land(flight: Flight<Result>): readonly Waiter<Result>[] {
+    for (const { signal, leave } of flight.waiting) signal.removeEventListener('abort', leave)
+    if (flight.waiting.length > 0) forget(flight)
+    return flight.waiting
   }
 
-  function forget(key: string, flight: Flight<Result>): void {
-    if (flights.get(key) === flight) flights.delete(key)
+  function forget(flight: Flight<Result>): void {
+    flights.splice(flights.indexOf(flight), 1)
   }
 
   return function share(
@@ -47,14 +47,14 @@ export function createSingleFlight<Result>() {
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     if (signal.aborted) return Promise.reject(signal.reason)
-    const flight = flights.get(key) ?? start(key, work)
+    const flight = flights.find((known) => known.key === key) ?? start(key, work)
     return new Promise((resolve, reject) => {
       const waiter = { signal, leave, resolve, reject }
       function leave(): void {
         flight.waiting.splice(flight.waiting.indexOf(waiter), 1)
         reject(signal.reason)
         if (flight.waiting.length > 0) return
-        forget(key, flight)
+        forget(flight)
         flight.controller.abort(signal.reason)
       }
       flight.waiting.push(waiter)

@@ -37,7 +37,7 @@ export function createIdentify(policy: IdentityPolicy): Identify {
     const email = requireEmail(claims, policy)
     const userId = readUserId(claims, policy.subjectClaim) ?? email
     const user = JSON.stringify([issuer ?? mode, userId])
-    const subject = createHmac('sha256', policy.subjectKey).update(user).digest('base64url').slice(0, 22)
+    const subject = createHmac('sha256', policy.subjectKey).update(user).digest().toString('base64url', 0, 16)
     return { credentialHash, mode, email, subject, expiresAt }
   }
 }
