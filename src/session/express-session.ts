@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { unsign } from 'cookie-signature'
+import { isRecord, parseJson } from '../json.ts'
 import { createRedis, type Redis, type RedisFault } from '../redis.ts'
 import type { SessionVerifier } from './chain.ts'
 import { readCookie, sessionInvalid, sourceUnavailable } from './credential.ts'
-import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
+import type { Claims, VerifiedClaims } from './identity.ts'
 
 interface ExpressSessionOptions {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */
@@ -81,12 +82,7 @@ function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
 }
 
 function parseStored(json: string): Claims {
-  let stored: unknown
-  try {
-    stored = JSON.parse(json)
-  } catch (error) {
-    throw sourceUnavailable('stored_session_not_json', error)
-  }
+  const stored = parseJson(json)
   if (!isRecord(stored)) throw sourceUnavailable('stored_session_not_json')
   return stored
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import { toMonotonic } from '../clock.ts'
 import type { HttpClient } from '../http/client.ts'
 import type { OutboundAnswer } from '../http/exchange.ts'
+import { isRecord } from '../json.ts'
 import type { SessionVerifier } from './chain.ts'
 import { readBearer, readHeader, sessionInvalid, sourceUnavailable } from './credential.ts'
-import { isRecord, type VerifiedClaims } from './identity.ts'
-import { toMonotonic } from '../clock.ts'
+import type { VerifiedClaims } from './identity.ts'
 import { askSource, parseSourceJson } from './source.ts'
 
 interface ForwardAuthOptions {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { domainToASCII } from 'node:url'
+import { isRecord } from '../json.ts'
 import { Problem } from '../problems.ts'
 
 export type Claims = Record<string, unknown>
@@ -97,9 +98,4 @@ function findClaim(claims: Claims, name: string): { parent: Claims; value: unkno
 
 function own(record: Claims, key: string): unknown {
   return Object.hasOwn(record, key) ? record[key] : undefined
-}
-
-/** Whether JSON from outside is an object with names, not null and no list. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto'
+import { clockToleranceSeconds, toMonotonic } from '../clock.ts'
 import type { HttpClient } from '../http/client.ts'
 import type { OutboundAnswer } from '../http/exchange.ts'
+import { isRecord } from '../json.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
-import { isRecord, type Claims, type VerifiedClaims } from './identity.ts'
-import { clockToleranceSeconds, toMonotonic } from '../clock.ts'
+import type { Claims, VerifiedClaims } from './identity.ts'
 import { askSource, parseSourceJson } from './source.ts'
 
 export interface IntrospectionVerifierOptions {

@@ -1,10 +1,10 @@
 import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import { JOSEError, JWTClaimValidationFailed } from 'jose/errors'
 import { jwtVerify } from 'jose/jwt/verify'
+import { clockToleranceSeconds } from '../clock.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwt-key.ts'
-import { clockToleranceSeconds } from '../clock.ts'
 
 /** What a token must hold to be a session here. */
 export interface TokenRules {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { JWKSNoMatchingKey, JWSSignatureVerificationFailed } from 'jose/errors'
+import { toMonotonic } from '../clock.ts'
 import type { HttpClient } from '../http/client.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource } from './credential.ts'
@@ -14,7 +15,6 @@ import {
   type Keys,
 } from './jwt-key.ts'
 import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
-import { toMonotonic } from '../clock.ts'
 
 export interface JwtVerifierOptions extends TokenRules {
   client: HttpClient

@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts'
 import type { HttpClient } from '../http/client.ts'
 import type { SessionVerifier } from './chain.ts'
-import { createForwardAuthVerifier } from './forward-auth.ts'
-import { createJwtVerifier } from './jwt.ts'
-import { createIntrospectionVerifier } from './introspection.ts'
-import { createTrustedHeaderVerifier } from './trusted-header.ts'
 import { createExpressSessionVerifier } from './express-session.ts'
+import { createForwardAuthVerifier } from './forward-auth.ts'
+import { createIntrospectionVerifier } from './introspection.ts'
+import { createJwtVerifier } from './jwt.ts'
+import { createTrustedHeaderVerifier } from './trusted-header.ts'
 
 type ModeConfig = Config['sessions']['modes'][number]
 

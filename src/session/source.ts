@@ -1,7 +1,8 @@
-import { sourceUnavailable } from './credential.ts'
 import type { HttpClient } from '../http/client.ts'
 import type { OutboundAnswer, OutboundRequest } from '../http/exchange.ts'
 import { OutboundFault } from '../http/fault.ts'
+import { parseJson } from '../json.ts'
+import { sourceUnavailable } from './credential.ts'
 
 /**
  * Asks a session source. A connection that was refused or reset is tried once more, within the same deadline:
@@ -22,11 +23,9 @@ export async function askSource(client: HttpClient, request: OutboundRequest): P
 
 /** JSON from a session source, of whatever shape; what is no JSON comes from a proxy or an error page. */
 export function parseSourceJson(body: string): unknown {
-  try {
-    return JSON.parse(body.replace(/^\uFEFF/, ''))
-  } catch {
-    throw sourceUnavailable('answer_not_json')
-  }
+  const answer = parseJson(body)
+  if (answer === undefined) throw sourceUnavailable('answer_not_json')
+  return answer
 }
 
 function isPassing(fault: unknown): boolean {

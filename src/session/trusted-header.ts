@@ -1,9 +1,9 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
+import { headerLines } from '../http/header-lines.ts'
 import { Problem } from '../problems.ts'
 import type { SessionVerifier } from './chain.ts'
-import { headerLines } from '../http/header-lines.ts'
 import { sessionInvalid } from './credential.ts'
 
 interface TrustedHeaderOptions {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { toMonotonic } from '../clock.ts'
+import { isRecord, parseJson } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import { Problem } from '../problems.ts'
-import { isRecord, type Session } from '../session/identity.ts'
-import { toMonotonic } from '../clock.ts'
+import type { Session } from '../session/identity.ts'
 import { createKeyOrder, type ApiKey, type KeyRing } from './keys.ts'
 import { createVendorReport } from './report.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
@@ -98,25 +99,12 @@ function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, key
   })
 }
 
-/** undefined for what is not JSON, which itself has no such value. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''))
-  } catch {
-    return undefined
-  }
-}
-
 /** The vendor's token is a JWT with `exp` as far as is known; one that is not lives for an unknown time. */
 function readClaims(token: string): { expiresAt?: number; email?: string } {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-    const { exp, email } = isRecord(claims) ? claims : {}
-    return {
-      expiresAt: typeof exp === 'number' ? toMonotonic(exp) : undefined,
-      email: typeof email === 'string' ? email : undefined,
-    }
-  } catch {
-    return {}
+  const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  const { exp, email } = isRecord(claims) ? claims : {}
+  return {
+    expiresAt: typeof exp === 'number' ? toMonotonic(exp) : undefined,
+    email: typeof email === 'string' ? email : undefined,
   }
 }
