@@ -16,9 +16,10 @@ import { createShutdown } from './shutdown.ts'
 /** Callers that the kernel keeps while we accept; one that finds no room tries again after seconds. Node's own is 511. */
 const backlog = 4_096
 
+const checksOnly = asksForCheckOrExit(process.argv.slice(2))
 dotenv.config({ quiet: true })
 const config = loadConfigOrExit()
-if (process.argv.includes('--check-config')) {
+if (checksOnly) {
   process.stdout.write('The configuration is usable.\n')
   process.exit(0)
 }
@@ -44,6 +45,15 @@ async function startAdmin(registry: Registry): Promise<void> {
   const admin = createHttpServer(createAdminApp({ logger, registry, lifecycle: broker.lifecycle }), logger)
   await listen(admin, config.adminListen!, 'ADMIN_LISTEN')
   logger.info({ event: 'listening_admin', ...addressOf(admin) })
+}
+
+/** A mistyped argument must not start a broker. */
+function asksForCheckOrExit(given: readonly string[]): boolean {
+  if (given.some((argument) => argument !== '--check-config')) {
+    process.stderr.write('The only argument is --check-config; settings come from the environment.\n')
+    process.exit(1)
+  }
+  return given.length > 0
 }
 
 function loadConfigOrExit(): Config {

@@ -98,6 +98,15 @@ describe('The start', () => {
     expect((await overruled.ended).code).toBe(0)
   })
 
+  it('with any other argument ends with one sentence', async () => {
+    const broker = run(validEnvironment, { args: ['--check-confg'] })
+    expect((await broker.ended).code).toBe(1)
+    expect(broker.said).toEqual({
+      stdout: '',
+      stderr: 'The only argument is --check-config; settings come from the environment.\n',
+    })
+  })
+
   it('on a busy port ends with one sentence', async () => {
     const busy = createServer().listen(0, '127.0.0.1')
     await once(busy, 'listening')

@@ -17,6 +17,8 @@ const neededByMode: Record<string, readonly string[]> = {
 
 export const sessionModes = Object.keys(neededByMode)
 
+export const shutdownDefaults = { delayMs: '3000', timeoutMs: '8000' }
+
 /** What the contract promises and this version does not have: it refuses to start rather than to ignore it. */
 const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS']
 
@@ -94,8 +96,8 @@ function faultOf(name: string, message: string | undefined): Fault[] {
 }
 
 function shutdownConflicts(values: Environment): Fault[] {
-  const delayMs = Number(values.SHUTDOWN_DELAY_MS ?? 3000)
-  const timeoutMs = Number(values.SHUTDOWN_TIMEOUT_MS ?? 8000)
+  const delayMs = Number(values.SHUTDOWN_DELAY_MS ?? shutdownDefaults.delayMs)
+  const timeoutMs = Number(values.SHUTDOWN_TIMEOUT_MS ?? shutdownDefaults.timeoutMs)
   return timeoutMs < delayMs
     ? [{ name: 'SHUTDOWN_TIMEOUT_MS', message: 'must not be below SHUTDOWN_DELAY_MS, which it includes' }]
     : []
