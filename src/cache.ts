@@ -16,6 +16,8 @@ export function createCache<Value>(
   let room = capacity
 
   function set(key: string, value: Value): void {
+    const replaced = younger.get(key)
+    if (replaced !== undefined) room += weigh(replaced)
     const weight = weigh(value)
     if (weight > room) {
       elder = younger

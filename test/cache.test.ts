@@ -35,6 +35,13 @@ describe('A cache', () => {
     }
   })
 
+  it('forgets nothing because one value is set again and again', () => {
+    const cache = createCache<string>(2)
+    cache.set('kept', 'value')
+    for (let time = 0; time < 10; time += 1) cache.set('renewed', 'value')
+    expect(cache.get('kept')).toBe('value')
+  })
+
   it('knows the value that was set last', () => {
     const cache = createCache<string>(2)
     for (const value of ['first', 'second']) cache.set('key', value)
