@@ -104,13 +104,15 @@ const collectOnSignal = ['--expose-gc', '--import', 'data:text/javascript,proces
 async function readHoldings(replica: Replica, adminPort: number): Promise<Holdings> {
   process.kill(replica.pid(), 'SIGUSR2')
   await sleep(500)
+  // Before the metrics are asked for, which takes a socket of its own.
+  const sockets = countSockets(replica.pid())
   const { body } = await send(adminPort, { path: '/metrics' })
   const metric = (name: string) => {
     const lines = body.split('\n').filter((line) => line.startsWith(`${name} `))
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
   return {
-    sockets: countSockets(replica.pid()),
+    sockets,
     handles: metric('nodejs_active_handles_total'),
     timers: metric('nodejs_active_resources{type="Timeout"}'),
     heapMb: metric('nodejs_heap_size_used_bytes') / 1_000_000,
