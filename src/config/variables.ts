@@ -5,7 +5,7 @@ import { sessionModes, shutdownDefaults } from './rules.ts'
 /** The environment: every name, its grammar and its default. */
 export const variables = z.object({
   HOST: field.host.prefault('0.0.0.0'),
-  PORT: field.integer(0, 65_535).prefault(shutdownDefaults.delayMs),
+  PORT: field.integer(0, 65_535).prefault('3000'),
   ADMIN_LISTEN: field.listenAddress.optional(),
   WIDGET_BASE_URL: field.vendorUrl.prefault('https://prod-widgets.returning.ai'),
   WIDGET_COMMUNITY_ID: field.communityId,
@@ -54,7 +54,7 @@ export const variables = z.object({
   VENDOR_TIMEOUT_MS: field.integer(100, 60_000).prefault('5000'),
   VENDOR_MAX_CONNECTIONS: field.integer(1, 10_000).prefault('128'),
   VENDOR_MAX_QUEUE: field.integer(0, 100_000).prefault('1024'),
-  SHUTDOWN_DELAY_MS: field.integer(0, 600_000).prefault('3000'),
+  SHUTDOWN_DELAY_MS: field.integer(0, 600_000).prefault(shutdownDefaults.delayMs),
   SHUTDOWN_TIMEOUT_MS: field.integer(0, 600_000).prefault(shutdownDefaults.timeoutMs),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a pino level')
