@@ -90,7 +90,9 @@ export function createSessions(
       return session
     } catch (error) {
       const refused = error instanceof Problem && error.status < 500
-      if (refused) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
+      // A forged token is cheaply refused again, and a flood of them must not push the sessions out.
+      const worthIt = verifier.remote || verdicts.get(key) !== undefined
+      if (refused && worthIt) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
       throw error
     }
   }

@@ -145,6 +145,21 @@ describe('what was verified', () => {
     },
   )
 
+  it('is no refusal that the broker can repeat by itself, so that forged tokens push no session out', async () => {
+    const forged = createVerifier({ remote: false, verify: refusing })
+    expect(await askAt(forged, [0, 1, 2])).toEqual([1, 2, 3])
+  })
+
+  it.each([true, false])('gives way to a refusal of the same credential (remote: %s)', async (remote) => {
+    const verdicts = [async () => ({ claims: { email: 'ann@example.com' } }), refusing, refusing]
+    const sessions = createSessions([createVerifier({ remote, verify: () => verdicts.shift()!() })], identify)
+    await sessions.verify(withCredential('ann'), never)
+    for (const fresh of [true, false]) {
+      const asked = sessions.verify(withCredential('ann'), never, fresh)
+      await expect(asked).rejects.toMatchObject({ code: 'session_invalid' })
+    }
+  })
+
   it('is looked at anew, and the new answer remembered, when a request asks for it', async () => {
     const users = ['ann', 'bob', 'eve']
     const verify = async () => ({ claims: { email: `${users.shift()}@example.com` } })
