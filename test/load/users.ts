@@ -30,7 +30,7 @@ export const manyUsers: Row = {
 async function askOrLeave(client: Client, user: User) {
   const controller = new AbortController()
   await sleep(Math.random() * 2_000)
-  const timer = Math.random() < 1 / 3 ? setTimeout(() => controller.abort(), Math.random() * 40) : undefined
+  const timer = Math.random() < 1 / 3 ? setTimeout(() => controller.abort(), Math.random() * 20) : undefined
   const answer = await client.ask(user, { fresh: Math.random() < 0.5, signal: controller.signal })
   clearTimeout(timer)
   return answer
