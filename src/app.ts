@@ -24,16 +24,13 @@ export function createApp(dependencies: AppDependencies): Express {
   const { allowedOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } = dependencies
   const app = createExactRouter(trustedProxies)
 
-  // First on every route and for every unknown path: as `app.use`, each would be a layer that Express walks anew.
-  const always = [
-    logRequests(logger, metrics),
-    followLifecycle(lifecycle),
-    dataHeaders,
-    rejectAmbiguousFraming,
-  ]
-  const route = (path: string) => app.route(path).all(always)
+  app.use(logRequests(logger, metrics))
+  app.use(followLifecycle(lifecycle))
+  app.use(dataHeaders)
+  app.use(rejectAmbiguousFraming)
 
-  route('/widget-token')
+  app
+    .route('/widget-token')
     .all(neverStore)
     .all(allowOrigins(allowedOrigins))
     .all(only('POST', 'OPTIONS'))
@@ -43,11 +40,11 @@ export function createApp(dependencies: AppDependencies): Express {
     .post(issueWidgetToken(dependencies))
     .all(limitRefusals(limits.refusals))
 
-  route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
-  route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
-  for (const { path, handlers } of createAssets(page)) route(path).all(only('GET', 'HEAD')).get(handlers)
+  app.route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
+  app.route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
+  for (const { path, handlers } of createAssets(page)) app.route(path).all(only('GET', 'HEAD')).get(handlers)
 
-  app.use(always, refuseUnknownPath)
+  app.use(refuseUnknownPath)
   app.use(writeProblem)
   return app
 }

@@ -14,7 +14,7 @@ export interface SessionVerifier {
   id: string
   /** How long an answer may be reused, in milliseconds; 0 asks the source each time. */
   rememberMs: number
-  /** Whether it asks over the network: those who ask the same meanwhile then share one question. */
+  /** Whether it asks over the network: then those who ask the same share one question, and a refusal is remembered. */
   remote: boolean
   /** The cookies that it reads, or all of them. */
   cookies: readonly string[] | 'all'
@@ -91,8 +91,8 @@ export function createSessions(
     } catch (error) {
       const refused = error instanceof Problem && error.status < 500
       // A forged token is cheaply refused again, and a flood of them must not push the sessions out.
-      const worthIt = verifier.remote || verdicts.get(key) !== undefined
-      if (refused && worthIt) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
+      const worthRemembering = verifier.remote || verdicts.get(key) !== undefined
+      if (refused && worthRemembering) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
       throw error
     }
   }

@@ -32,13 +32,19 @@ export interface IdentityPolicy {
 
 export type Identify = (verified: VerifiedClaims, mode: string, credentialHash: string) => Session
 
+/** Of the hash: 128 bits, which base64url spells in 22 characters. */
+const subjectBytes = 16
+
 /** Turns verified claims into a session, or refuses them with a 403: an email is never repaired. */
 export function createIdentify(policy: IdentityPolicy): Identify {
   return ({ claims, issuer, expiresAt }, mode, credentialHash) => {
     const email = requireEmail(claims, policy)
     const userId = readUserId(claims, policy.subjectClaim) ?? email
     const user = JSON.stringify([issuer ?? mode, userId])
-    const subject = createHmac('sha256', policy.subjectKey).update(user).digest().toString('base64url', 0, 16)
+    const subject = createHmac('sha256', policy.subjectKey)
+      .update(user)
+      .digest()
+      .toString('base64url', 0, subjectBytes)
     return { credentialHash, mode, email, subject, expiresAt }
   }
 }
