@@ -24,13 +24,17 @@ export function createApp(dependencies: AppDependencies): Express {
   const { allowedOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } = dependencies
   const app = createExactRouter(trustedProxies)
 
-  app.use(logRequests(logger, metrics))
-  app.use(followLifecycle(lifecycle))
-  app.use(dataHeaders)
-  app.use(rejectAmbiguousFraming)
+  // First on every route and for every unknown path. As `app.use`, each would be a layer of its own to Express's router:
+  // up to a seventh of the CPU of a request whose session is known.
+  const always = [
+    logRequests(logger, metrics),
+    followLifecycle(lifecycle),
+    dataHeaders,
+    rejectAmbiguousFraming,
+  ]
+  const route = (path: string) => app.route(path).all(always)
 
-  app
-    .route('/widget-token')
+  route('/widget-token')
     .all(neverStore)
     .all(allowOrigins(allowedOrigins))
     .all(only('POST', 'OPTIONS'))
@@ -40,11 +44,11 @@ export function createApp(dependencies: AppDependencies): Express {
     .post(issueWidgetToken(dependencies))
     .all(limitRefusals(limits.refusals))
 
-  app.route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
-  app.route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
-  for (const { path, handlers } of createAssets(page)) app.route(path).all(only('GET', 'HEAD')).get(handlers)
+  route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
+  route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
+  for (const { path, handlers } of createAssets(page)) route(path).all(only('GET', 'HEAD')).get(handlers)
 
-  app.use(refuseUnknownPath)
+  app.use(always, refuseUnknownPath)
   app.use(writeProblem)
   return app
 }
