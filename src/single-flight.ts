@@ -1,11 +1,13 @@
+import { Abort, type AbortSignalLike } from './abort.ts'
+
 interface Flight<Result> {
   key: string
   waiting: Waiter<Result>[]
-  controller: AbortController
+  signal: Abort
 }
 
 interface Waiter<Result> {
-  signal: AbortSignal
+  signal: AbortSignalLike
   leave: () => void
   resolve: (result: Result) => void
   reject: (reason: unknown) => void
@@ -19,11 +21,10 @@ export function createSingleFlight<Result>() {
   // Not a Map: V8 keeps what a busy one once held until its next full collection. They are few: those in progress.
   const flights: Flight<Result>[] = []
 
-  function start(key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> {
-    const controller = new AbortController()
-    const flight: Flight<Result> = { key, waiting: [], controller }
+  function start(key: string, work: (signal: AbortSignalLike) => Promise<Result>): Flight<Result> {
+    const flight: Flight<Result> = { key, waiting: [], signal: new Abort() }
     flights.push(flight)
-    work(controller.signal).then(
+    work(flight.signal).then(
       (result) => land(flight).forEach(({ resolve }) => resolve(result)),
       (reason: unknown) => land(flight).forEach(({ reject }) => reject(reason)),
     )
@@ -43,8 +44,8 @@ export function createSingleFlight<Result>() {
 
   return function share(
     key: string,
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<Result>,
+    signal: AbortSignalLike,
+    work: (signal: AbortSignalLike) => Promise<Result>,
   ): Promise<Result> {
     if (signal.aborted) return Promise.reject(signal.reason)
     const flight = flights.find((known) => known.key === key) ?? start(key, work)
@@ -55,10 +56,10 @@ export function createSingleFlight<Result>() {
         reject(signal.reason)
         if (flight.waiting.length > 0) return
         forget(flight)
-        flight.controller.abort(signal.reason)
+        flight.signal.abort(signal.reason)
       }
       flight.waiting.push(waiter)
-      signal.addEventListener('abort', leave, { once: true })
+      signal.addEventListener('abort', leave)
     })
   }
 }

@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from './abort.ts'
 import { createCache } from './cache.ts'
 import { createSingleFlight } from './single-flight.ts'
 import type { Session } from './session/identity.ts'
@@ -9,7 +10,7 @@ export interface TokenRequest {
   keys: KeyRing
   /** Wants a token that the vendor mints from now on, whatever is remembered. */
   fresh: boolean
-  signal: AbortSignal
+  signal: AbortSignalLike
   /** May refuse the mint by throwing; not called when a token is reused. */
   admit: () => Promise<void> | void
   /** Told of each token minted, once. */
@@ -47,7 +48,7 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
   const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
   const share = createSingleFlight<UsableToken>()
 
-  async function mint(key: string, request: TokenRequest, signal: AbortSignal): Promise<UsableToken> {
+  async function mint(key: string, request: TokenRequest, signal: AbortSignalLike): Promise<UsableToken> {
     await request.admit()
     signal.throwIfAborted()
     const issued = await issuer.issue(request.session, request.keys, signal)

@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import type { AbortSignalLike } from '../src/abort.ts'
 import { createSingleFlight } from '../src/single-flight.ts'
 
 interface Work {
-  signal: AbortSignal
+  signal: AbortSignalLike
   resolve: (value: string) => void
   reject: (error: Error) => void
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { AbortSignalLike } from '../abort.ts'
 import { OutboundFault, toFault, type Phase } from './fault.ts'
 
 export interface OutboundRequest {
@@ -9,7 +10,7 @@ export interface OutboundRequest {
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
   maxBytes: number
-  signal?: AbortSignal
+  signal?: AbortSignalLike
 }
 
 export interface OutboundAnswer {
@@ -55,7 +56,7 @@ class Receiver implements Dispatcher.DispatchHandler {
     this.#resolve = resolve
     this.#reject = reject
     this.#timer = setTimeout(this.#expire, request.timeoutMs)
-    request.signal?.addEventListener('abort', this.#leave, { once: true })
+    request.signal?.addEventListener('abort', this.#leave)
     if (request.signal?.aborted) this.#leave()
   }
 

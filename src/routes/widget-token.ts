@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { Abort } from '../abort.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { sendText } from '../http/send.ts'
@@ -72,12 +73,12 @@ function audit(
 }
 
 /** Aborts when the caller goes away before it has its answer. */
-function abortWith(response: Response): AbortSignal {
-  const controller = new AbortController()
+function abortWith(response: Response): Abort {
+  const signal = new Abort()
   response.on('close', () => {
-    if (!response.writableFinished) controller.abort()
+    if (!response.writableFinished) signal.abort()
   })
-  return controller.signal
+  return signal
 }
 
 function widgetTypeOf({ url }: Request): string | undefined {

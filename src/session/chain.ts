@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
+import type { AbortSignalLike } from '../abort.ts'
 import { createCache } from '../cache.ts'
 import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../single-flight.ts'
@@ -21,7 +22,7 @@ export interface SessionVerifier {
   /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
   readCredential(request: IncomingMessage): string | undefined
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
-  verify(credential: string, signal: AbortSignal): Promise<VerifiedClaims>
+  verify(credential: string, signal: AbortSignalLike): Promise<VerifiedClaims>
   /** Gives back a connection that the verifier keeps. */
   close?(): void
 }
@@ -31,7 +32,7 @@ export interface Sessions {
    * The session of the request, from the first verifier whose credential is present: what that one refuses is refused.
    * `fresh` asks the source whatever is remembered, since another user may have signed in under the same cookie.
    */
-  verify(request: IncomingMessage, signal: AbortSignal, fresh?: boolean): Promise<Session>
+  verify(request: IncomingMessage, signal: AbortSignalLike, fresh?: boolean): Promise<Session>
   /** Whether a browser could have attached a session to the request by itself. */
   readsCookieOf(request: IncomingMessage): boolean
 }
@@ -56,7 +57,7 @@ export function createSessions(
   const verdicts = createCache<Verdict>(maxRemembered)
   const share = createSingleFlight<Session>()
 
-  async function verify(request: IncomingMessage, signal: AbortSignal, fresh = false): Promise<Session> {
+  async function verify(request: IncomingMessage, signal: AbortSignalLike, fresh = false): Promise<Session> {
     for (const verifier of verifiers) {
       const credential = verifier.readCredential(request)
       if (credential === undefined) continue
@@ -72,7 +73,12 @@ export function createSessions(
     throw sessionMissing()
   }
 
-  function recallOrAsk(verifier: SessionVerifier, credential: string, signal: AbortSignal, fresh: boolean) {
+  function recallOrAsk(
+    verifier: SessionVerifier,
+    credential: string,
+    signal: AbortSignalLike,
+    fresh: boolean,
+  ) {
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const verdict = fresh ? undefined : verdicts.get(key)
     if (verdict !== undefined && verdict.until > performance.now()) {
@@ -83,7 +89,7 @@ export function createSessions(
     return share(key, signal, (shared) => ask(verifier, credential, key, shared))
   }
 
-  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignal) {
+  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignalLike) {
     try {
       const session = identify(await verifier.verify(credential, signal), verifier.mode, key)
       remember(key, session, verifier.rememberMs, session.expiresAt)

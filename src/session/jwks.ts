@@ -1,10 +1,20 @@
-import type { JSONWebKeySet } from 'jose'
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import type { HttpClient } from '../http/client.ts'
 import { Problem } from '../problems.ts'
 import { sourceUnavailable } from './credential.ts'
-import type { FindKey, Keys } from './jwt-key.ts'
 import { askSource, parseSourceJson } from './source.ts'
+
+/** Finds the key for a token's header; rejects with an error of jose where none fits. */
+export type FindKey = JWTVerifyGetKey
+
+/** A set of keys that changes with time. */
+export interface Jwks {
+  /** Throws `session_source_unavailable` where there are no keys. */
+  current(): Promise<FindKey>
+  /** Keys that are newer than `known`, as far as it may ask for them now; undefined where it may not. */
+  newerThan(known: FindKey): Promise<FindKey | undefined>
+}
 
 export interface JwksOptions {
   client: HttpClient
@@ -34,7 +44,7 @@ const staleRetryMs = 30_000
  * The provider's keys (RFC 7517), fetched when first needed, again every ten minutes, and at once when a token hints
  * at a rotation. While the provider fails, keys serve for up to an hour; then the outage is an outage.
  */
-export function createJwks({ client, url, timeoutMs, now = () => performance.now() }: JwksOptions): Keys {
+export function createJwks({ client, url, timeoutMs, now = () => performance.now() }: JwksOptions): Jwks {
   let held: KeySet | undefined
   let fetching: Promise<FindKey> | undefined
   let failure: { problem: Problem; until: number } | undefined

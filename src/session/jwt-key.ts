@@ -1,16 +1,4 @@
 import { createPublicKey, webcrypto, type KeyObject } from 'node:crypto'
-import type { JWTVerifyGetKey } from 'jose'
-
-/** Finds the key for a token's header; rejects with an error of jose where none fits. */
-export type FindKey = JWTVerifyGetKey
-
-/** Where the keys come from. */
-export interface Keys {
-  /** Throws `session_source_unavailable` where there are none. */
-  current(): Promise<FindKey>
-  /** Keys that are newer than `known`, as far as it may ask for them now; undefined where it may not. */
-  newerThan(known: FindKey): Promise<FindKey | undefined>
-}
 
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
@@ -44,23 +32,17 @@ export function findSecretFault(secret: string): string | undefined {
   return Buffer.byteLength(secret) < minSecretBytes ? `must have at least ${minSecretBytes} bytes` : undefined
 }
 
-/** The one key of a PEM, for the algorithms that fit it; throws where none does. */
-export function createPublicKeys(pem: string, algorithms: readonly string[]): Keys {
+/** The one key of a PEM; throws where it fits none of the algorithms. */
+export function importPublicKey(pem: string, algorithms: readonly string[]): KeyObject {
   throwFault(findPublicKeyFault(pem, algorithms))
-  const key = createPublicKey(pem)
-  return fixedKeys(() => key)
+  return createPublicKey(pem)
 }
 
 /** The HS256 secret, imported once: jose would import it again for each token. */
-export function createSecretKeys(secret: string): Keys {
+export function importSecret(secret: string): Promise<webcrypto.CryptoKey> {
   throwFault(findSecretFault(secret))
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const key = webcrypto.subtle.importKey('raw', Buffer.from(secret), hmac, false, ['verify'])
-  return fixedKeys(() => key)
-}
-
-function fixedKeys(find: FindKey): Keys {
-  return { current: () => Promise.resolve(find), newerThan: () => Promise.resolve(undefined) }
+  return webcrypto.subtle.importKey('raw', Buffer.from(secret), hmac, false, ['verify'])
 }
 
 function throwFault(fault: string | undefined): void {

@@ -1,10 +1,10 @@
-import type { JWTPayload, JWTVerifyOptions } from 'jose'
+import type { CryptoKey, JWTPayload, JWTVerifyOptions, KeyObject } from 'jose'
 import { JOSEError, JWTClaimValidationFailed } from 'jose/errors'
 import { jwtVerify } from 'jose/jwt/verify'
 import { clockToleranceSeconds } from '../clock.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
-import type { FindKey } from './jwt-key.ts'
+import type { FindKey } from './jwks.ts'
 
 /** What a token must hold to be a session here. */
 export interface TokenRules {
@@ -16,7 +16,7 @@ export interface TokenRules {
 }
 
 /** Resolves to the claims of a good token; rejects with an error of jose or a `Problem`, see `refuseToken`. */
-export type TokenCheck = (token: string, find: FindKey) => Promise<JWTPayload>
+export type TokenCheck = (token: string, key: CryptoKey | KeyObject | FindKey) => Promise<JWTPayload>
 
 /** jose lets a token pass without `exp`, with an `iat` in the future, and with a signature that is spelled another way. */
 export function createTokenCheck({ issuer, audience, authorizedParty, algorithms }: TokenRules): TokenCheck {
@@ -26,9 +26,9 @@ export function createTokenCheck({ issuer, audience, authorizedParty, algorithms
     audience,
     clockTolerance: clockToleranceSeconds,
   }
-  return async (token, find) => {
+  return async (token, key) => {
     if (!canonicalToken.test(token)) throw sessionInvalid('malformed')
-    const { payload } = await jwtVerify(token, find, rules)
+    const { payload } = await jwtVerify(token, key, rules)
     requireClaims(payload, authorizedParty)
     return payload
   }

@@ -6,14 +6,8 @@ import type { HttpClient } from '../http/client.ts'
 import type { SessionVerifier } from './chain.ts'
 import { cookieNames, createCredentialSource } from './credential.ts'
 import type { VerifiedClaims } from './identity.ts'
-import { createJwks } from './jwks.ts'
-import {
-  createPublicKeys,
-  createSecretKeys,
-  findAlgorithmsFault,
-  type FindKey,
-  type Keys,
-} from './jwt-key.ts'
+import { createJwks, type FindKey, type Jwks } from './jwks.ts'
+import { findAlgorithmsFault, importPublicKey, importSecret } from './jwt-key.ts'
 import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
 
 export interface JwtVerifierOptions extends TokenRules {
@@ -30,8 +24,7 @@ export type JwtKey = { jwksUrl: URL } | { publicKey: string } | { secret: string
 
 /** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
-  const keys = createKeys(options)
-  const check = createTokenCheck(options)
+  const verifyToken = createTokenVerifier(options)
   return {
     mode: 'jwt',
     id: nameVerifier(options),
@@ -39,15 +32,21 @@ export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier 
     remote: false,
     cookies: cookieNames(options.source),
     readCredential: createCredentialSource(options.source),
-    verify: async (token) => toVerified(await verifyToken(token, keys, check)),
+    verify: async (token) => toVerified(await verifyToken(token)),
   }
 }
 
-function createKeys({ key, client, timeoutMs, algorithms }: JwtVerifierOptions): Keys {
+function createTokenVerifier(options: JwtVerifierOptions): (token: string) => Promise<JWTPayload> {
+  const { key, client, timeoutMs, algorithms } = options
   const fault = findAlgorithmsFault(algorithms, 'secret' in key)
   if (fault !== undefined) throw new TypeError(`The algorithms of jwt sessions ${fault}`)
-  if ('jwksUrl' in key) return createJwks({ client, url: key.jwksUrl, timeoutMs })
-  return 'secret' in key ? createSecretKeys(key.secret) : createPublicKeys(key.publicKey, algorithms)
+  const check = createTokenCheck(options)
+  if ('jwksUrl' in key) {
+    const jwks = createJwks({ client, url: key.jwksUrl, timeoutMs })
+    return (token) => verifyByKeySet(token, jwks, check)
+  }
+  const imported = 'secret' in key ? importSecret(key.secret) : importPublicKey(key.publicKey, algorithms)
+  return async (token) => check(token, await imported).catch(rethrowRefused)
 }
 
 function nameVerifier({ key, issuer, audience, authorizedParty, algorithms }: JwtVerifierOptions): string {
@@ -56,18 +55,18 @@ function nameVerifier({ key, issuer, audience, authorizedParty, algorithms }: Jw
 }
 
 /** Keys are asked for only when the token has the form and the algorithm of a good one, so rubbish costs no fetch. */
-async function verifyToken(token: string, keys: Keys, check: TokenCheck): Promise<JWTPayload> {
+async function verifyByKeySet(token: string, jwks: Jwks, check: TokenCheck): Promise<JWTPayload> {
   let known: FindKey | undefined
   const findCurrent: FindKey = async (header, jws) => {
-    known = await keys.current()
+    known = await jwks.current()
     return known(header, jws)
   }
   try {
     return await check(token, findCurrent)
   } catch (error) {
-    const newer = known && (await findNewer(known, keys, error))
+    const newer = known && (await findNewer(known, jwks, error))
     if (newer === undefined) throw refuseToken(error)
-    return await check(token, newer).catch((again: unknown) => Promise.reject(refuseToken(again)))
+    return await check(token, newer).catch(rethrowRefused)
   }
 }
 
@@ -75,10 +74,14 @@ async function verifyToken(token: string, keys: Keys, check: TokenCheck): Promis
  * A rotated key shows as an unknown `kid`, or as a wrong signature where the provider reuses a `kid` or names none.
  * An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is.
  */
-async function findNewer(known: FindKey, keys: Keys, error: unknown): Promise<FindKey | undefined> {
-  if (error instanceof JWKSNoMatchingKey) return keys.newerThan(known)
+async function findNewer(known: FindKey, jwks: Jwks, error: unknown): Promise<FindKey | undefined> {
+  if (error instanceof JWKSNoMatchingKey) return jwks.newerThan(known)
   if (!(error instanceof JWSSignatureVerificationFailed)) return undefined
-  return keys.newerThan(known).catch(() => undefined)
+  return jwks.newerThan(known).catch(() => undefined)
+}
+
+function rethrowRefused(error: unknown): never {
+  throw refuseToken(error)
 }
 
 function toVerified(claims: JWTPayload): VerifiedClaims {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import type { AbortSignalLike } from '../abort.ts'
 import { VendorProblem } from './refusals.ts'
 import type { CallBounds } from './waiting-line.ts'
 
@@ -23,10 +23,25 @@ export function createRetry(budget: RetryBudget = createRetryBudget()) {
       const backOffMs = minBackOffMs + Math.random() * (maxBackOffMs - minBackOffMs)
       const inTime = performance.now() + backOffMs + minAttemptMs < endsAt
       if (!isPassing(failure) || signal.aborted || !inTime || !budget.spend()) throw failure
-      await delay(backOffMs, undefined, { signal })
+      await wait(backOffMs, signal)
       return attempt()
     }
   }
+}
+
+/** Resolves after a time, or rejects with the signal's reason as soon as that is aborted. */
+function wait(ms: number, signal: AbortSignalLike): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', leave)
+  })
 }
 
 function isPassing(failure: unknown): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { AbortSignalLike } from '../abort.ts'
 import { toMonotonic } from '../clock.ts'
 import { isRecord, parseJson } from '../json.ts'
 import type { Logger } from '../logger.ts'
@@ -19,7 +20,7 @@ export interface IssuedToken {
 }
 
 export interface TokenIssuer {
-  issue(session: Session, keys: KeyRing, signal: AbortSignal): Promise<IssuedToken>
+  issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
 }
 
 interface SigninOptions {

@@ -79,7 +79,9 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
 
   return {
     async send(request, bounds) {
-      const call: Call = { ...bounds, startedAt: performance.now(), attempts: 0 }
+      // Spelled out: V8 gives each object that is spread and added to a hidden class of its own.
+      const { endsAt, signal } = bounds
+      const call: Call = { endsAt, signal, startedAt: performance.now(), attempts: 0 }
       let hasPlace = false
       try {
         pauses.check(request.keyId)

@@ -1,9 +1,10 @@
+import type { AbortSignalLike } from '../abort.ts'
 import { Problem } from '../problems.ts'
 
 /** What bounds a call: its end on the monotonic clock, waiting, attempts and back-off included, and its caller. */
 export interface CallBounds {
   endsAt: number
-  signal: AbortSignal
+  signal: AbortSignalLike
 }
 
 export interface WaitingLine {
@@ -38,7 +39,7 @@ export function createWaitingLine({ places, maxWaiting }: WaitingLineOptions): W
         waiting.delete(proceed)
         end()
       }
-      signal.addEventListener('abort', quit, { once: true })
+      signal.addEventListener('abort', quit)
       waiting.add(proceed)
     })
   }

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { AbortSignalLike } from '../../src/abort.ts'
 import { createSessions, type SessionVerifier } from '../../src/session/chain.ts'
 import { sessionInvalid, sourceUnavailable } from '../../src/session/credential.ts'
 import { createIdentify, type VerifiedClaims } from '../../src/session/identity.ts'
@@ -67,7 +68,7 @@ async function askAt(verifier: ScriptedVerifier, timesMs: readonly number[]): Pr
 /** A mode that answers when the test says so. */
 function createSlow() {
   const source = new EventEmitter()
-  const signals: AbortSignal[] = []
+  const signals: AbortSignalLike[] = []
   const verifier = createVerifier({
     async verify(_credential, signal) {
       signals.push(signal)
