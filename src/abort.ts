@@ -8,8 +8,8 @@ export interface AbortSignalLike {
 }
 
 /**
- * An `AbortController` and its signal in one, for the path of each request. V8 gives every signal of Node's a hidden class of
- * its own: what touches one always misses its inline cache, and the classes fill the old generation.
+ * An `AbortController` and its signal in one, for the path of each request. On Node 20 every signal of Node's has a hidden class
+ * of its own, so what touches one misses V8's inline caches: a fifth of a request's CPU. On Node 24 it is two Maps that are spared.
  */
 export class Abort implements AbortSignalLike {
   aborted = false

@@ -12,19 +12,20 @@ export function createCache<Value>(
   weigh: (value: Value) => number = () => 1,
 ): Cache<Value> {
   let younger = new Map<string, Value>()
-  let elder = younger
-  let room = capacity
+  let elder = new Map<string, Value>()
+  /** For how many more than one each the younger ones count. */
+  let surplus = 0
 
   function set(key: string, value: Value): void {
-    const replaced = younger.get(key)
-    if (replaced !== undefined) room += weigh(replaced)
     const weight = weigh(value)
-    if (weight > room) {
+    const replaced = surplus > 0 ? younger.get(key) : undefined
+    if (replaced !== undefined) surplus -= weigh(replaced) - 1
+    if (younger.size + surplus + weight > capacity) {
       elder = younger
       younger = new Map()
-      room = capacity
+      surplus = 0
     }
-    room -= weight
+    surplus += weight - 1
     younger.set(key, value)
   }
 

@@ -21,7 +21,7 @@ export interface TokenRequest {
 export type UsableToken = Pick<IssuedToken, 'token' | 'expiresAt'>
 
 export interface Tokens {
-  get(request: TokenRequest): Promise<UsableToken>
+  get(request: TokenRequest): UsableToken | Promise<UsableToken>
 }
 
 interface TokensOptions {
@@ -70,7 +70,7 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
   }
 
   return {
-    async get(request) {
+    get(request) {
       const { session, keys, fresh, signal } = request
       const key = session.credentialHash + keys.name
       const known = fresh ? undefined : recall(key, session)

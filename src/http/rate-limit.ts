@@ -1,13 +1,19 @@
 import type { ErrorRequestHandler } from 'express'
 import ipaddr from 'ipaddr.js'
-import { createLocalCounter, createSharedCounter, createStoreNotice, type Counter } from '../counter.ts'
+import {
+  createLocalCounter,
+  createSharedCounter,
+  createStoreNotice,
+  type Count,
+  type Counter,
+} from '../counter.ts'
 import type { Logger } from '../logger.ts'
 import { Problem } from '../problems.ts'
 import { createRedis, type Redis } from '../redis.ts'
 import { clientAddress } from './request-log.ts'
 
-/** Counts one use by `key`: resolves to the `RateLimit` fields of the answer, rejects with 429 when it is one too many. */
-export type Limit = (key: string) => Promise<Record<string, string>>
+/** Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many. */
+export type Limit = (key: string) => Record<string, string> | Promise<Record<string, string>>
 
 export interface RateLimits {
   /** Of vendor tokens, by the user's `subject`. */
@@ -50,8 +56,12 @@ function createCounter(name: string, redis: Redis | undefined, notice: ReturnTyp
 /** The fields are those of draft-ietf-httpapi-ratelimit-headers-11: quota and window, then what remains and for how long. */
 function createLimit(name: string, quota: number, counter: Counter): Limit {
   const policy = `"${name}";q=${quota};w=${windowMs / 1000}`
-  return async function take(key) {
-    const { count, leftMs } = await counter(key)
+  return function take(key) {
+    const counted = counter(key)
+    return counted instanceof Promise ? counted.then(judge) : judge(counted)
+  }
+
+  function judge({ count, leftMs }: Count): Record<string, string> {
     const seconds = Math.max(1, Math.ceil(leftMs / 1000))
     const remaining = Math.max(0, quota - count)
     const headers = { 'RateLimit-Policy': policy, RateLimit: `"${name}";r=${remaining};t=${seconds}` }

@@ -24,7 +24,6 @@ export type JwtKey = { jwksUrl: URL } | { publicKey: string } | { secret: string
 
 /** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
-  const verifyToken = createTokenVerifier(options)
   return {
     mode: 'jwt',
     id: nameVerifier(options),
@@ -32,21 +31,27 @@ export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier 
     remote: false,
     cookies: cookieNames(options.source),
     readCredential: createCredentialSource(options.source),
-    verify: async (token) => toVerified(await verifyToken(token)),
+    verify: createVerify(options),
   }
 }
 
-function createTokenVerifier(options: JwtVerifierOptions): (token: string) => Promise<JWTPayload> {
+function createVerify(options: JwtVerifierOptions): SessionVerifier['verify'] {
   const { key, client, timeoutMs, algorithms } = options
   const fault = findAlgorithmsFault(algorithms, 'secret' in key)
   if (fault !== undefined) throw new TypeError(`The algorithms of jwt sessions ${fault}`)
   const check = createTokenCheck(options)
   if ('jwksUrl' in key) {
     const jwks = createJwks({ client, url: key.jwksUrl, timeoutMs })
-    return (token) => verifyByKeySet(token, jwks, check)
+    return async (token) => toVerified(await verifyByKeySet(token, jwks, check))
   }
   const imported = 'secret' in key ? importSecret(key.secret) : importPublicKey(key.publicKey, algorithms)
-  return async (token) => check(token, await imported).catch(rethrowRefused)
+  return async (token) => {
+    try {
+      return toVerified(await check(token, await imported))
+    } catch (error) {
+      throw refuseToken(error)
+    }
+  }
 }
 
 function nameVerifier({ key, issuer, audience, authorizedParty, algorithms }: JwtVerifierOptions): string {
@@ -66,7 +71,7 @@ async function verifyByKeySet(token: string, jwks: Jwks, check: TokenCheck): Pro
   } catch (error) {
     const newer = known && (await findNewer(known, jwks, error))
     if (newer === undefined) throw refuseToken(error)
-    return await check(token, newer).catch(rethrowRefused)
+    return await check(token, newer).catch((again: unknown) => Promise.reject(refuseToken(again)))
   }
 }
 
@@ -78,10 +83,6 @@ async function findNewer(known: FindKey, jwks: Jwks, error: unknown): Promise<Fi
   if (error instanceof JWKSNoMatchingKey) return jwks.newerThan(known)
   if (!(error instanceof JWSSignatureVerificationFailed)) return undefined
   return jwks.newerThan(known).catch(() => undefined)
-}
-
-function rethrowRefused(error: unknown): never {
-  throw refuseToken(error)
 }
 
 function toVerified(claims: JWTPayload): VerifiedClaims {

@@ -79,7 +79,7 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
 
   return {
     async send(request, bounds) {
-      // Spelled out: V8 gives each object that is spread and added to a hidden class of its own.
+      // Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own.
       const { endsAt, signal } = bounds
       const call: Call = { endsAt, signal, startedAt: performance.now(), attempts: 0 }
       let hasPlace = false
