@@ -1,33 +1,44 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
-import { createStdout } from './stdout.ts'
+import { createStdout, type Stdout } from './stdout.ts'
 
 export type { Logger }
 
 interface LoggerOptions {
   level: string
-  destination?: DestinationStream
+  destination?: DestinationStream & Partial<Stdout>
 }
 
 /**
  * One JSON object per line, written from named fields only: whoever logs picks each field by hand,
  * so that no object from outside (a request, an error of a library, a vendor's body) can reach a line whole.
  */
-export function createLogger({ level, destination }: LoggerOptions): Logger {
+export function createLogger({ level, destination = createStdout() }: LoggerOptions): Logger {
+  const { later = (spell) => spell() } = destination
+  const spellTime = createTimeSpelling()
+  let loggedAt = 0
   const options = {
     level,
     base: null,
-    timestamp: createTimestamp(),
+    timestamp: () => spellTime(loggedAt),
     formatters: { level: (label: string) => ({ level: label }) },
+    hooks: {
+      logMethod(this: Logger, fields: Parameters<Logger['info']>, spell: Logger['info']) {
+        const now = Date.now()
+        later(() => {
+          loggedAt = now
+          spell.apply(this, fields)
+        })
+      },
+    },
   }
-  return pino(options, destination ?? createStdout())
+  return pino(options, destination)
 }
 
-/** The time by RFC 3339, spelled anew only when it has changed: under load, many lines share a millisecond. */
-function createTimestamp(): () => string {
+/** Spells the time by RFC 3339, anew only when it has changed: under load, many lines share a millisecond. */
+function createTimeSpelling(): (now: number) => string {
   let spelled = ''
   let spelledAt = 0
-  return function timestamp() {
-    const now = Date.now()
+  return function spellTime(now) {
     if (now !== spelledAt) {
       spelledAt = now
       spelled = `,"time":"${new Date(now).toISOString()}"`

@@ -2,10 +2,9 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import dotenv from 'dotenv'
-import type { Registry } from 'prom-client'
 import { createBroker, type Broker } from './broker.ts'
 import { ConfigError, loadConfig, type Config } from './config.ts'
-import { createMetrics } from './http/metrics.ts'
+import { createMetrics, type Exposition } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
 import { createLogger, describeError } from './logger.ts'
 import { createAdminApp } from './routes/admin.ts'
@@ -31,7 +30,7 @@ const observed = config.adminListen && (await createMetrics())
 const broker = createBroker({ config, logger, metrics: observed?.metrics })
 const server = createHttpServer(broker.app, logger)
 await listen(server, config.listen, 'PORT or HOST')
-if (observed) await startAdmin(observed.registry)
+if (observed) await startAdmin(observed.exposition)
 stopOnSignals(server, broker)
 broker.lifecycle.state = 'ready'
 broker.warmUp()
@@ -41,8 +40,8 @@ logger.info({
   sessionModes: config.sessions.modes.map(({ mode }) => mode),
 })
 
-async function startAdmin(registry: Registry): Promise<void> {
-  const admin = createHttpServer(createAdminApp({ logger, registry, lifecycle: broker.lifecycle }), logger)
+async function startAdmin(metrics: Exposition): Promise<void> {
+  const admin = createHttpServer(createAdminApp({ logger, metrics, lifecycle: broker.lifecycle }), logger)
   await listen(admin, config.adminListen!, 'ADMIN_LISTEN')
   logger.info({ event: 'listening_admin', ...addressOf(admin) })
 }

@@ -1,10 +1,13 @@
 import { pino, type DestinationStream } from 'pino'
+import { createBatch } from './batch.ts'
 
-const pieceLength = 16_000
+const linesPerPiece = 64
 const lingerMs = 250
 const maxWaitingBytes = 8 * 1024 * 1024
 
 export interface Stdout extends DestinationStream {
+  /** Does later, with the work of other lines, what ends in the `write` of a line. */
+  later(work: () => void): void
   flush(done: (error?: Error) => void): void
   flushSync(): void
 }
@@ -17,31 +20,23 @@ export function createStdout(): Stdout {
   // At a minLength of 0, a flush is said to be done before it is.
   const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
   stdout.on('error', () => undefined)
+  const batch = createBatch({ size: linesPerPiece, lingerMs, settled: passOn })
   let lines: string[] = []
-  let length = 0
-  let timer: NodeJS.Timeout | undefined
 
   function passOn(): void {
-    clearTimeout(timer)
-    timer = undefined
-    if (length > 0) stdout.write(lines.join(''))
+    if (lines.length > 0) stdout.write(lines.join(''))
     lines = []
-    length = 0
   }
 
   return {
-    write(line) {
-      lines.push(line)
-      length += line.length
-      if (length >= pieceLength) passOn()
-      else timer ??= setTimeout(passOn, lingerMs).unref()
-    },
+    write: (line) => lines.push(line),
+    later: batch.add,
     flush(done) {
-      passOn()
+      batch.settle()
       stdout.flush(done)
     },
     flushSync() {
-      passOn()
+      batch.settle()
       stdout.flushSync()
     },
   }

@@ -33,4 +33,21 @@ describe('Standard output', () => {
     expect(failed).toContain('"number":20000')
     expect(String(failed).split('\n')).toHaveLength(20_002)
   })
+
+  it('says of each line when it was logged, not when it was written', async () => {
+    const program = `
+      import { createLogger } from ${JSON.stringify(logger)}
+      const logger = createLogger({ level: 'info' })
+      const past = Date.now() + 20
+      logger.info({ number: 1 })
+      while (Date.now() < past) continue
+      logger.info({ number: 2 })
+      logger.flush(() => process.exit())`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program])
+    const [first, second] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => Date.parse((JSON.parse(line) as { time: string }).time))
+    expect(second! - first!).toBeGreaterThanOrEqual(19)
+  })
 })

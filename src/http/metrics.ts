@@ -1,4 +1,4 @@
-import type { Registry } from 'prom-client'
+import { createBatch } from '../batch.ts'
 
 /** What the parts of the broker report as it happens. Labels are words of ours: nothing in them comes from a request. */
 export interface Metrics {
@@ -9,12 +9,21 @@ export interface Metrics {
   circuitOpened(open: boolean): void
 }
 
+const updatesInARow = 256
+
+/** What Prometheus reads. */
+export interface Exposition {
+  contentType: string
+  read(): Promise<string>
+}
+
 /** Counts for Prometheus. The library is loaded only here, so that a broker without metrics starts faster. */
-export async function createMetrics(): Promise<{ metrics: Metrics; registry: Registry }> {
+export async function createMetrics(): Promise<{ metrics: Metrics; exposition: Exposition }> {
   const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  const { add: later, settle } = createBatch({ size: updatesInARow })
   const buckets = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
   const requests = new Counter({
@@ -61,17 +70,25 @@ export async function createMetrics(): Promise<{ metrics: Metrics; registry: Reg
   })
 
   const metrics: Metrics = {
-    requestEnded(route, method, status, seconds) {
-      requests.inc({ route, method, status })
-      requestSeconds.observe({ route }, seconds)
-    },
-    sessionVerified: (mode, outcome) => sessions.inc({ mode, outcome }),
-    tokenIssued: (source) => tokens.inc({ source }),
-    vendorAnswered(outcome, seconds) {
-      vendorCalls.inc({ outcome })
-      vendorSeconds.observe(seconds)
-    },
+    requestEnded: (route, method, status, seconds) =>
+      later(() => {
+        requests.inc({ route, method, status })
+        requestSeconds.observe({ route }, seconds)
+      }),
+    sessionVerified: (mode, outcome) => later(() => sessions.inc({ mode, outcome })),
+    tokenIssued: (source) => later(() => tokens.inc({ source })),
+    vendorAnswered: (outcome, seconds) =>
+      later(() => {
+        vendorCalls.inc({ outcome })
+        vendorSeconds.observe(seconds)
+      }),
     circuitOpened: (open) => circuit.set(open ? 1 : 0),
   }
-  return { metrics, registry }
+
+  function read(): Promise<string> {
+    settle()
+    return registry.metrics()
+  }
+
+  return { metrics, exposition: { contentType: registry.contentType, read } }
 }

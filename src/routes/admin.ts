@@ -1,6 +1,6 @@
 import type { Express } from 'express'
-import type { Registry } from 'prom-client'
 import { dataHeaders } from '../http/headers.ts'
+import type { Exposition } from '../http/metrics.ts'
 import { logRequests } from '../http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from '../http/router.ts'
 import type { Lifecycle } from '../lifecycle.ts'
@@ -10,12 +10,12 @@ import { answerHealthz, answerReadyz } from './probes.ts'
 
 interface AdminDependencies {
   logger: Logger
-  registry: Registry
+  metrics: Exposition
   lifecycle: Lifecycle
 }
 
 /** The second listener, for operators alone: metrics never show on the public one. */
-export function createAdminApp({ logger, registry, lifecycle }: AdminDependencies): Express {
+export function createAdminApp({ logger, metrics, lifecycle }: AdminDependencies): Express {
   const app = createExactRouter()
   app.use(logRequests(logger))
   app.use(dataHeaders)
@@ -23,7 +23,7 @@ export function createAdminApp({ logger, registry, lifecycle }: AdminDependencie
     .route('/metrics')
     .all(only('GET', 'HEAD'))
     .get(async (_request, response) => {
-      response.type(registry.contentType).send(await registry.metrics())
+      response.type(metrics.contentType).send(await metrics.read())
     })
   app.route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
   app.route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
