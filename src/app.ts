@@ -3,6 +3,7 @@ import { ignoreSmallJson } from './http/body.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
 import { dataHeaders } from './http/headers.ts'
+import { presetHeaders } from './http/preset.ts'
 import { limitRefusals } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
@@ -61,7 +62,7 @@ function followLifecycle(lifecycle: Lifecycle): RequestHandler {
 }
 
 const neverStore: RequestHandler = (_request, response, next) => {
-  response.setHeader('Cache-Control', 'no-store')
+  presetHeaders(response, { 'Cache-Control': 'no-store' })
   next()
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, Response } from 'express'
+import { presetHeaders } from './http/preset.ts'
 import { sendText } from './http/send.ts'
 import { describeError } from './logger.ts'
 
@@ -186,8 +187,8 @@ export function sendProblem(response: Response, problem: Problem): void {
   }
   Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
   response.statusCode = problem.status
-  for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value)
-  response.setHeader('Cache-Control', 'no-store')
+  presetHeaders(response, problem.headers)
+  presetHeaders(response, { 'Cache-Control': 'no-store' })
   sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
 }
 

@@ -2,15 +2,9 @@ import { Abort, type AbortSignalLike } from './abort.ts'
 
 interface Flight<Result> {
   key: string
-  waiting: Waiter<Result>[]
+  waiting: number
   signal: Abort
-}
-
-interface Waiter<Result> {
-  signal: AbortSignalLike
-  leave: () => void
-  resolve: (result: Result) => void
-  reject: (reason: unknown) => void
+  result: Promise<Result>
 }
 
 /**
@@ -22,24 +16,15 @@ export function createSingleFlight<Result>() {
   const flights: Flight<Result>[] = []
 
   function start(key: string, work: (signal: AbortSignalLike) => Promise<Result>): Flight<Result> {
-    const flight: Flight<Result> = { key, waiting: [], signal: new Abort() }
+    const signal = new Abort()
+    const flight = { key, waiting: 0, signal, result: work(signal) }
     flights.push(flight)
-    work(flight.signal).then(
-      (result) => land(flight).forEach(({ resolve }) => resolve(result)),
-      (reason: unknown) => land(flight).forEach(({ reject }) => reject(reason)),
-    )
     return flight
   }
 
-  /** Whom the work's end is to be told: nobody where all have left, and the flight is forgotten already. */
-  function land(flight: Flight<Result>): readonly Waiter<Result>[] {
-    for (const { signal, leave } of flight.waiting) signal.removeEventListener('abort', leave)
-    if (flight.waiting.length > 0) forget(flight)
-    return flight.waiting
-  }
-
   function forget(flight: Flight<Result>): void {
-    flights.splice(flights.indexOf(flight), 1)
+    const index = flights.indexOf(flight)
+    if (index !== -1) flights.splice(index, 1)
   }
 
   return function share(
@@ -49,17 +34,30 @@ export function createSingleFlight<Result>() {
   ): Promise<Result> {
     if (signal.aborted) return Promise.reject(signal.reason)
     const flight = flights.find((known) => known.key === key) ?? start(key, work)
+    flight.waiting += 1
     return new Promise((resolve, reject) => {
-      const waiter = { signal, leave, resolve, reject }
       function leave(): void {
-        flight.waiting.splice(flight.waiting.indexOf(waiter), 1)
         reject(signal.reason)
-        if (flight.waiting.length > 0) return
+        flight.waiting -= 1
+        if (flight.waiting > 0) return
         forget(flight)
         flight.signal.abort(signal.reason)
       }
-      flight.waiting.push(waiter)
+      function land(): void {
+        forget(flight)
+        signal.removeEventListener('abort', leave)
+      }
       signal.addEventListener('abort', leave)
+      flight.result.then(
+        (result) => {
+          land()
+          resolve(result)
+        },
+        (reason: unknown) => {
+          land()
+          reject(reason)
+        },
+      )
     })
   }
 }

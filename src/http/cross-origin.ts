@@ -2,6 +2,7 @@ import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 import { precompute } from './headers.ts'
+import { presetHeaders } from './preset.ts'
 
 type OriginSet = ReadonlySet<string>
 
@@ -22,7 +23,7 @@ export function allowOrigins(allowed: OriginSet): RequestHandler {
   return function allowListedOrigin(request, response, next) {
     const shareDecided = sharedWith.get(request.headers.origin ?? '')
     if (shareDecided === undefined) {
-      response.setHeader('Vary', 'Origin')
+      presetHeaders(response, { Vary: 'Origin' })
       next()
     } else if (request.method === 'OPTIONS') share(request, response, next)
     else shareDecided(request, response, next)

@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse, type IncomingHttpHeaders } from 'node:
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
+import { presetHeaders } from './preset.ts'
 
 // One global set of security headers breaks the product: the script must load on other sites, the page must frame the
 // vendor. So each kind of answer has its own. No HSTS anywhere: the host name is the customer's to decide.
@@ -70,9 +71,11 @@ export function precompute(decide: Middleware, requestHeaders: IncomingHttpHeade
   decide(request, decided, (error) => {
     if (error !== undefined) throw new Error('unusable header options', { cause: error })
   })
-  const headers = Object.entries(decided.getHeaders()).map(([name, value]) => [name, String(value)] as const)
+  const headers = Object.fromEntries(
+    Object.entries(decided.getHeaders()).map(([name, value]) => [name, String(value)]),
+  )
   return function setDecidedHeaders(_request, response, next) {
-    for (const [name, value] of headers) response.setHeader(name, value)
+    presetHeaders(response, headers)
     next()
   }
 }

@@ -4,6 +4,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../logger.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
 import type { Metrics } from './metrics.ts'
+import { presetHeaders } from './preset.ts'
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace
@@ -36,7 +37,7 @@ export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
     const given = request.headers['x-request-id']
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID()
     response.locals.requestId = requestId
-    response.setHeader('X-Request-Id', requestId)
+    presetHeaders(response, { 'X-Request-Id': requestId })
     response.on('close', end)
     next()
   }

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { Abort } from '../abort.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { presetHeaders } from '../http/preset.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { sendText } from '../http/send.ts'
 import type { Logger } from '../logger.ts'
@@ -39,7 +40,7 @@ export function issueWidgetToken({
       keys: keys.of(widgetTypeOf(request)),
       fresh,
       signal,
-      admit: async () => setHeaders(response, await limits.mints(session.subject)),
+      admit: async () => presetHeaders(response, await limits.mints(session.subject)),
       minted: (token) => {
         source = 'vendor'
         audit(logger, session, token, response)
@@ -55,10 +56,6 @@ function sendToken(response: Response, { token, expiresAt }: UsableToken, subjec
   const expiresIn =
     expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))
   sendText(response, 'application/json; charset=utf-8', JSON.stringify({ token, expiresIn, subject }))
-}
-
-function setHeaders(response: Response, headers: Record<string, string>): void {
-  if (!response.headersSent) for (const name in headers) response.setHeader(name, headers[name]!)
 }
 
 function audit(
