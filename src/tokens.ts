@@ -49,6 +49,8 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
   const share = createSingleFlight<UsableToken>()
 
   async function mint(key: string, request: TokenRequest, signal: AbortSignalLike): Promise<UsableToken> {
+    // First, so that an outage costs nobody of their limit.
+    issuer.check(request.keys, signal)
     await request.admit()
     signal.throwIfAborted()
     const issued = await issuer.issue(request.session, request.keys, signal)

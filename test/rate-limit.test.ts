@@ -61,6 +61,20 @@ describe('The limit of tokens minted per user', () => {
     expect(vendor.requests).toHaveLength(3)
   })
 
+  it.each([
+    ['asked for a pause', 1, 429, { 'retry-after': '5' }],
+    ['is left alone after failures', 20, 504, {}],
+  ])('counts no request while the vendor %s', async (_state, failures, status, headers) => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '21' })
+    vendor.answerWith((response) => void response.writeHead(status, headers).end())
+    await statuses(failures, broker)
+    vendor.answerWith()
+    const seen = vendor.requests.length
+    expect(new Set(await statuses(30, broker))).toEqual(new Set([503]))
+    expect(vendor.requests).toHaveLength(seen)
+    expect(broker.logLines().filter(({ code }) => code === 'rate_limited')).toEqual([])
+  })
+
   it('is told by the RateLimit fields of minted answers and of the 429', async () => {
     const broker = await start()
     const first = await broker.askToken()

@@ -23,7 +23,7 @@ function startTokens({ cacheMs = 60_000, change = (): Partial<IssuedToken> => ({
     minted += 1
     return { token: `token-${minted}`, vendorMs: 1, attempts: 1, keyId: 'k', ...change() }
   }
-  const tokens = createTokens({ issuer: { issue }, cacheMs })
+  const tokens = createTokens({ issuer: { check() {}, issue }, cacheMs })
   const ask = async (request: Partial<TokenRequest> = {}) => {
     const { signal } = new AbortController()
     const valid = { session: ada, keys: ring('default'), fresh: false, signal, admit() {}, minted() {} }

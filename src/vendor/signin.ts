@@ -20,6 +20,8 @@ export interface IssuedToken {
 }
 
 export interface TokenIssuer {
+  /** Throws where `issue` would not reach the vendor, which wants to be left alone or is. */
+  check(keys: KeyRing, signal: AbortSignalLike): void
   issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
 }
 
@@ -62,9 +64,16 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
+  function startBounds(signal: AbortSignalLike): CallBounds {
+    return { endsAt: performance.now() + timeoutMs, signal }
+  }
+
   return {
+    check(ring, signal) {
+      transport.check(order.of(ring)[0]!.id, startBounds(signal))
+    },
     async issue({ email }, ring, signal) {
-      const bounds = { endsAt: performance.now() + timeoutMs, signal }
+      const bounds = startBounds(signal)
       let refusal: unknown
       for (const key of order.of(ring)) {
         try {

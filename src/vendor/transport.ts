@@ -25,6 +25,8 @@ export interface VendorAnswer {
 }
 
 export interface VendorTransport {
+  /** Throws what would be refused at once: the vendor asked for a pause with this key, or the circuit is open. */
+  check(keyId: string, bounds: CallBounds): void
   /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
 }
@@ -59,6 +61,11 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => observer?.circuitOpened(open) })
   const retry = createRetry()
 
+  function refuseAtOnce(keyId: string): void {
+    pauses.check(keyId)
+    circuit.check()
+  }
+
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
     pauses.check(request.keyId)
     return circuit.run(() => post(request, call))
@@ -77,15 +84,26 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
     throw problem
   }
 
+  function fail(error: unknown, keyId: string, call: Call): Problem {
+    const problem = diagnose(error, keyId, call)
+    observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msOf(call) / 1000)
+    return problem
+  }
+
   return {
+    check(keyId, bounds) {
+      const call = startCall(bounds)
+      try {
+        refuseAtOnce(keyId)
+      } catch (error) {
+        throw fail(error, keyId, call)
+      }
+    },
     async send(request, bounds) {
-      // Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own.
-      const { endsAt, signal } = bounds
-      const call: Call = { endsAt, signal, startedAt: performance.now(), attempts: 0 }
+      const call = startCall(bounds)
       let hasPlace = false
       try {
-        pauses.check(request.keyId)
-        circuit.check()
+        refuseAtOnce(request.keyId)
         await line.enter(call)
         hasPlace = true
         const { body, headers } = await retry(() => attempt(request, call), call)
@@ -93,14 +111,17 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
         const contentType = String(headers['content-type'])
         return { body, contentType, vendorMs: msOf(call), attempts: call.attempts }
       } catch (error) {
-        const problem = diagnose(error, request, call)
-        observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msOf(call) / 1000)
-        throw problem
+        throw fail(error, request.keyId, call)
       } finally {
         if (hasPlace) line.leave()
       }
     },
   }
+}
+
+/** Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own. */
+function startCall({ endsAt, signal }: CallBounds): Call {
+  return { endsAt, signal, startedAt: performance.now(), attempts: 0 }
 }
 
 function msOf({ startedAt }: Call): number {
@@ -112,7 +133,7 @@ function throwProblem(fault: unknown): never {
 }
 
 /** What the access line says of the call that failed. */
-function diagnose(error: unknown, { keyId }: VendorRequest, call: Call): Problem {
+function diagnose(error: unknown, keyId: string, call: Call): Problem {
   const problem = toProblem(error, call)
   Object.assign(problem.diagnosis, { attempts: call.attempts, vendorMs: msOf(call), keyId })
   return problem
