@@ -27,18 +27,24 @@ export async function startVendor(delayMs = () => 0): Promise<Vendor> {
   function receive(request: IncomingMessage, response: ServerResponse): void {
     vendor.requests += 1
     vendor.open += 1
-    vendor.mostOpen = Math.max(vendor.mostOpen, vendor.open)
+    setImmediate(lookAtMost)
     response.once('close', () => {
       vendor.open -= 1
     })
     if (!vendor.hangs) setTimeout(() => answer(vendor, request, response), vendor.delayMs())
   }
 
+  /** At the end of a turn, when also those are seen to be gone who went before the last one came. */
+  function lookAtMost(): void {
+    vendor.mostOpen = Math.max(vendor.mostOpen, vendor.open)
+    vendor.mostConnections = Math.max(vendor.mostConnections, connections)
+  }
+
   let connections = 0
   const server = createServer({ keepAliveTimeout: 60_000 }, receive)
   server.on('connection', (socket) => {
     connections += 1
-    vendor.mostConnections = Math.max(vendor.mostConnections, connections)
+    setImmediate(lookAtMost)
     socket.once('close', () => {
       connections -= 1
     })

@@ -7,7 +7,7 @@ export default defineConfig({
     root: join(import.meta.dirname, '../..'),
     globalSetup: 'test/build.ts',
     include: ['test/load/load.ts'],
-    testTimeout: 60_000,
+    testTimeout: 90_000,
     disableConsoleIntercept: true,
   },
 })
