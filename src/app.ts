@@ -67,6 +67,6 @@ const neverStore: RequestHandler = (_request, response, next) => {
 }
 
 const answerOptions: RequestHandler = (_request, response) => {
-  response.setHeader('Allow', 'POST, OPTIONS')
+  presetHeaders(response, { Allow: 'POST, OPTIONS' })
   response.status(204).end()
 }

@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import { presetHeaders } from './http/preset.ts'
 import { Problem, sendProblem } from './problems.ts'
 
 /** Where the process stands between its start and its end; the probes and every answer follow it. */
@@ -48,5 +49,5 @@ export function createLifecycle(): Lifecycle {
 
 /** A kept connection would outlive the listener: `server.close()` waits for it, and the client would meet a reset. */
 function makeLast(response: Response): void {
-  if (!response.headersSent) response.setHeader('Connection', 'close')
+  presetHeaders(response, { Connection: 'close' })
 }

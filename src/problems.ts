@@ -187,8 +187,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   }
   Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
   response.statusCode = problem.status
-  presetHeaders(response, problem.headers)
-  presetHeaders(response, { 'Cache-Control': 'no-store' })
+  presetHeaders(response, { ...problem.headers, 'Cache-Control': 'no-store' })
   sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
 }
 

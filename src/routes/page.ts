@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
+import { presetHeaders } from '../http/preset.ts'
 
 export interface PageOptions {
   widgetOrigin: string
@@ -49,22 +50,22 @@ export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions)
 
 /** A script with `integrity` loads only by CORS (Subresource Integrity §3.3). */
 const openToAll: RequestHandler = (_request, response, next) => {
-  response.setHeader('Access-Control-Allow-Origin', '*')
+  presetHeaders(response, { 'Access-Control-Allow-Origin': '*' })
   next()
 }
 
 function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHandler {
   const etag = `"${hash('sha256', body, 'base64url').slice(0, 27)}"`
   return function serveAsset(request, response) {
-    response.setHeader('Cache-Control', cacheControl)
+    presetHeaders(response, { 'Cache-Control': cacheControl })
+    // Where `fresh` looks for it.
     response.setHeader('ETag', etag)
     if (request.fresh) {
       response.status(304).end()
       return
     }
-    response.setHeader('Content-Type', type)
-    // Said also to HTTP/1.0, which stock nginx speaks: without it, half an answer looks whole.
-    response.setHeader('Content-Length', body.length)
+    // The length is said also to HTTP/1.0, which stock nginx speaks: without it, half an answer looks whole.
+    presetHeaders(response, { 'Content-Type': type, 'Content-Length': body.length })
     response.end(body)
   }
 }

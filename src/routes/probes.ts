@@ -1,10 +1,11 @@
 import type { RequestHandler } from 'express'
+import { presetHeaders } from '../http/preset.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import { Problem } from '../problems.ts'
 
 /** Liveness: the process answers. Depends on nothing else, or an outage elsewhere would restart us. */
 export const answerHealthz: RequestHandler = (_request, response) => {
-  response.setHeader('Cache-Control', 'no-store')
+  presetHeaders(response, { 'Cache-Control': 'no-store' })
   response.json({ status: 'ok' })
 }
 
@@ -13,7 +14,7 @@ export function answerReadyz(lifecycle: Lifecycle): RequestHandler {
   return function handleReadyz(_request, response) {
     if (lifecycle.state !== 'ready')
       throw new Problem('shutting_down', { diagnosis: { outcome: lifecycle.state } })
-    response.setHeader('Cache-Control', 'no-store')
+    presetHeaders(response, { 'Cache-Control': 'no-store' })
     response.json({ status: 'ok' })
   }
 }
