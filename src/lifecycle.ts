@@ -1,5 +1,5 @@
 import type { Response } from 'express'
-import { presetHeaders } from './http/preset.ts'
+import { presetHeaders } from './http/answer.ts'
 import { Problem, sendProblem } from './problems.ts'
 
 /** Where the process stands between its start and its end; the probes and every answer follow it. */

@@ -1,6 +1,5 @@
 import type { ErrorRequestHandler, Response } from 'express'
-import { presetHeaders } from './http/preset.ts'
-import { sendText } from './http/send.ts'
+import { presetHeaders, sendText } from './http/answer.ts'
 import { describeError } from './logger.ts'
 
 interface Refusal {

@@ -1,8 +1,8 @@
 import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { presetHeaders } from './answer.ts'
 import { precompute } from './headers.ts'
-import { presetHeaders } from './preset.ts'
 
 type OriginSet = ReadonlySet<string>
 

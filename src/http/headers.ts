@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse, type IncomingHttpHeaders } from 'node:
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
-import { presetHeaders } from './preset.ts'
+import { presetHeaders } from './answer.ts'
 
 // One global set of security headers breaks the product: the script must load on other sites, the page must frame the
 // vendor. So each kind of answer has its own. No HSTS anywhere: the host name is the customer's to decide.

@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../logger.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
+import { presetHeaders } from './answer.ts'
 import type { Metrics } from './metrics.ts'
-import { presetHeaders } from './preset.ts'
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace

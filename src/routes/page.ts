@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
+import { presetHeaders } from '../http/answer.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
-import { presetHeaders } from '../http/preset.ts'
 
 export interface PageOptions {
   widgetOrigin: string

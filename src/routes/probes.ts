@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express'
-import { presetHeaders } from '../http/preset.ts'
+import { presetHeaders } from '../http/answer.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import { Problem } from '../problems.ts'
 
