@@ -15,6 +15,9 @@ import { createShutdown } from './shutdown.ts'
 /** Callers that the kernel keeps while we accept; one that finds no room tries again after seconds. Node's own is 511. */
 const backlog = 4_096
 
+/** What the reader of the log has left at the end. */
+const flushTimeoutMs = 500
+
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))
 dotenv.config({ quiet: true })
 const config = loadConfigOrExit()
@@ -94,8 +97,8 @@ function exitAfterBug(error: unknown): void {
   exitFlushed(1)
 }
 
+/** Ends as soon as the log is out; by force where nobody reads it, since `exit` too waits for what is being written. */
 function exitFlushed(code: number): void {
-  const end = () => process.exit(code)
-  logger.flush(end)
-  setTimeout(end, 500)
+  logger.flush(() => process.exit(code))
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), flushTimeoutMs)
 }

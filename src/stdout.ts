@@ -9,6 +9,7 @@ export interface Stdout extends DestinationStream {
   /** Does later, with the work of other lines, what ends in the `write` of a line. */
   later(work: () => void): void
   flush(done: (error?: Error) => void): void
+  /** Called by pino after a fatal line. It waits for nothing: whoever ends the process waits for `flush`. */
   flushSync(): void
 }
 
@@ -20,6 +21,8 @@ export function createStdout(): Stdout {
   // At a minLength of 0, a flush is said to be done before it is.
   const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
   stdout.on('error', () => undefined)
+  // pino calls it at the end of the process: it would write into a line that is being written, and wait for ever for a reader.
+  stdout.flushSync = () => undefined
   const batch = createBatch({ size: linesPerPiece, lingerMs, settled: passOn })
   let lines: string[] = []
 
@@ -35,9 +38,6 @@ export function createStdout(): Stdout {
       batch.settle()
       stdout.flush(done)
     },
-    flushSync() {
-      batch.settle()
-      stdout.flushSync()
-    },
+    flushSync: batch.settle,
   }
 }

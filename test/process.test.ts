@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events'
+import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { Agent, createServer, request } from 'node:http'
 import { connect } from 'node:net'
@@ -50,18 +50,6 @@ async function askToken(port: number) {
   outgoing.end()
   const [incoming] = await answered
   return { status: incoming.statusCode, headers: incoming.headers, body: await text(incoming) }
-}
-
-/** Makes the vendor wait with its answers; tells when it was asked, and lets it go on. */
-function holdVendor() {
-  const gate = new EventEmitter()
-  const asked = once(gate, 'asked')
-  vendor.answerWith(async (response, asking) => {
-    gate.emit('asked')
-    await once(gate, 'release')
-    await vendor.giveToken(response, asking)
-  })
-  return { asked, release: () => gate.emit('release') }
 }
 
 describe('The start', () => {
@@ -152,7 +140,7 @@ describe('SIGTERM', () => {
 
   it('lets what is in progress finish, and does not wait for its connection', async () => {
     const { child, port, ended, findLine } = await start()
-    const { asked, release } = holdVendor()
+    const { asked, release } = vendor.hold()
     const answer = askToken(port)
     await asked
     child.kill('SIGTERM')
@@ -168,7 +156,7 @@ describe('SIGTERM', () => {
 
   it('accepts no new connection after the delay', async () => {
     const { child, port, findLine } = await start()
-    const { asked, release } = holdVendor()
+    const { asked, release } = vendor.hold()
     const answer = askToken(port)
     await asked
     child.kill('SIGTERM')
@@ -197,7 +185,7 @@ describe('SIGTERM', () => {
 
   it('with a vendor that hangs gives who waits a 503 at the hard end, and ends with 1', async () => {
     const { child, port, ended, findLine } = await start({ SHUTDOWN_TIMEOUT_MS: '600' })
-    const { asked, release } = holdVendor()
+    const { asked, release } = vendor.hold()
     const answer = askToken(port)
     await asked
     child.kill('SIGTERM')
@@ -213,7 +201,7 @@ describe('SIGTERM', () => {
 
   it('and another signal ends it at once', async () => {
     const { child, port, ended, findLine, said } = await start({ SHUTDOWN_DELAY_MS: '4000' })
-    const { asked, release } = holdVendor()
+    const { asked, release } = vendor.hold()
     const answer = askToken(port)
     await asked
     child.kill('SIGTERM')
@@ -261,5 +249,19 @@ describe('A log that nobody reads', () => {
     child.kill('SIGTERM')
     child.stdout.resume()
     expect((await ended).code).toBe(0)
+  })
+
+  it.each(['SIGTERM', 'SIGUSR2'] as const)('stuck for good, holds up no end by %s', async (signal) => {
+    const bug = "process.on('SIGUSR2', () => { throw new Error('a bug') })"
+    const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(bug)}`]
+    const { child, port, ended } = await start({}, { nodeArgs })
+    child.stdout.pause()
+    for (let index = 0; index < 60; index += 1)
+      await Promise.all(Array.from({ length: 50 }, () => send(port, { path: '/nowhere' })))
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    expect(await exited).toEqual([null, 'SIGKILL'])
+    child.stdout.resume()
+    await ended
   })
 })

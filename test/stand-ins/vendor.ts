@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
 
@@ -54,6 +54,17 @@ export async function startVendor() {
     /** Answers from now on by this; without an argument, with tokens again. */
     answerWith(answer: VendorAnswer = giveToken) {
       vendor.answer = answer
+    },
+    /** Keeps answers back until `release`; `asked` resolves as soon as somebody waits for one. */
+    hold() {
+      const gate = new EventEmitter()
+      const asked = once(gate, 'asked')
+      vendor.answer = async (response, request) => {
+        gate.emit('asked')
+        await once(gate, 'release')
+        await giveToken(response, request)
+      }
+      return { asked, release: () => gate.emit('release') }
     },
     close() {
       server.closeAllConnections()
