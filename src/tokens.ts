@@ -49,7 +49,7 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
   const share = createSingleFlight<UsableToken>()
 
   async function mint(key: string, request: TokenRequest, signal: AbortSignalLike): Promise<UsableToken> {
-    // First, so that an outage costs nobody of their limit.
+    // First, so that what never reaches the vendor costs nobody of their limit.
     issuer.check(request.keys, signal)
     await request.admit()
     signal.throwIfAborted()

@@ -75,6 +75,18 @@ describe('The limit of tokens minted per user', () => {
     expect(broker.logLines().filter(({ code }) => code === 'rate_limited')).toEqual([])
   })
 
+  it('counts no request that finds the line full', async () => {
+    const broker = await start({ VENDOR_MAX_CONNECTIONS: '1', VENDOR_MAX_QUEUE: '0' })
+    const { asked, release } = vendor.hold()
+    const first = broker.askToken(await bearer({ sub: 'grace', email: 'grace@example.com' }))
+    await asked
+    expect(await statuses(10, broker)).toEqual(Array(10).fill(503))
+    release()
+    expect((await first).status).toBe(200)
+    vendor.answerWith()
+    expect(await statuses(3, broker)).toEqual([200, 200, 200])
+  })
+
   it('is told by the RateLimit fields of minted answers and of the 429', async () => {
     const broker = await start()
     const first = await broker.askToken()

@@ -20,7 +20,7 @@ export interface IssuedToken {
 }
 
 export interface TokenIssuer {
-  /** Throws where `issue` would not reach the vendor, which wants to be left alone or is. */
+  /** Throws where `issue` would be refused before it reaches the vendor. */
   check(keys: KeyRing, signal: AbortSignalLike): void
   issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
 }

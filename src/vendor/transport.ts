@@ -25,7 +25,7 @@ export interface VendorAnswer {
 }
 
 export interface VendorTransport {
-  /** Throws what would be refused at once: the vendor asked for a pause with this key, or the circuit is open. */
+  /** Throws what would be refused at once: the vendor asked for a pause with this key, the circuit is open, the line full. */
   check(keyId: string, bounds: CallBounds): void
   /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
@@ -64,6 +64,7 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   function refuseAtOnce(keyId: string): void {
     pauses.check(keyId)
     circuit.check()
+    line.check()
   }
 
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {

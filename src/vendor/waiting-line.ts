@@ -8,6 +8,8 @@ export interface CallBounds {
 }
 
 export interface WaitingLine {
+  /** Throws `overloaded` where there is neither a place nor room to wait for one. */
+  check(): void
   /** Takes a place, or waits for one within the bounds. Fails with `overloaded`, or the signal's reason. */
   enter(bounds: CallBounds): Promise<void> | void
   /** Gives the place to the one who waits longest. */
@@ -44,13 +46,16 @@ export function createWaitingLine({ places, maxWaiting }: WaitingLineOptions): W
     })
   }
 
+  function check(): void {
+    if (taken >= places && waiting.size >= maxWaiting) throw overloaded('waiting_line_full')
+  }
+
   return {
+    check,
     enter(bounds) {
       bounds.signal.throwIfAborted()
-      if (taken >= places) {
-        if (waiting.size >= maxWaiting) throw overloaded('waiting_line_full')
-        return wait(bounds)
-      }
+      check()
+      if (taken >= places) return wait(bounds)
       taken += 1
       return undefined
     },
