@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { signSession, validEnvironment } from './stand-ins/broker.ts'
 import { startVendor, type Vendor } from './stand-ins/vendor.ts'
 
@@ -35,8 +35,18 @@ afterAll(async () => {
   vendor.close()
 })
 
-const ask = (token: string) =>
-  fetch(`${publicUrl}/widget-token`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+const ask = (token: string, signal?: AbortSignal) =>
+  fetch(`${publicUrl}/widget-token`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    signal,
+  })
+
+/** The value of one metric with its labels. */
+async function readCount(name: string): Promise<number> {
+  const line = (await readMetrics()).split('\n').find((one) => one.startsWith(`${name} `))
+  return Number(line?.slice(name.length) ?? 0)
+}
 
 const status = async (path: string, method = 'GET') => (await fetch(adminUrl + path, { method })).status
 
@@ -63,6 +73,27 @@ describe('The admin listener', () => {
       expect(metrics).toContain(line)
     }
     expect(metrics).not.toMatch(/ada|example\.com|widget-api-key/)
+  })
+
+  it('counts a token once as minted, also when who asked for it first has left', async () => {
+    const minted = 'widget_tokens_issued_total{source="vendor"}'
+    const verified = 'session_verifications_total{mode="jwt",outcome="accepted"}'
+    const gone = 'http_requests_total{route="/widget-token",method="POST",status="499"}'
+    const before = await readCount(minted)
+    const verifiedBefore = await readCount(verified)
+    const { asked, release } = vendor.hold()
+    const token = await signSession({ sub: 'leaves' })
+    const leaving = new AbortController()
+    const left = ask(token, leaving.signal)
+    await asked
+    const stayed = ask(token)
+    await vi.waitFor(async () => expect(await readCount(verified)).toBe(verifiedBefore + 2))
+    leaving.abort()
+    await expect(left).rejects.toThrow('abort')
+    await vi.waitFor(async () => expect(await readCount(gone)).toBe(1))
+    release()
+    expect((await stayed).status).toBe(200)
+    expect(await readCount(minted)).toBe(before + 1)
   })
 
   it('answers the probes, and nothing else', async () => {

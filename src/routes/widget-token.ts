@@ -33,7 +33,7 @@ export function issueWidgetToken({
     const fresh = asksForFresh(request)
     const session = await sessions.verify(request, signal, fresh)
     response.locals.subject = session.subject
-    let source: 'vendor' | 'reused' = 'reused'
+    let reused = true
     const issued = await tokens.get({
       session,
       keys: keys.of(widgetTypeOf(request)),
@@ -41,11 +41,12 @@ export function issueWidgetToken({
       signal,
       admit: async () => presetHeaders(response, await limits.mints(session.subject)),
       minted: (token) => {
-        source = 'vendor'
+        reused = false
+        metrics?.tokenIssued('vendor')
         audit(logger, session, token, response)
       },
     })
-    metrics?.tokenIssued(source)
+    if (reused) metrics?.tokenIssued('reused')
     sendToken(response, issued, session.subject)
   }
 }
