@@ -18,7 +18,7 @@ export const rejectAmbiguousFraming: RequestHandler = (request, _response, next)
   }
   condemned.add(request.socket)
   throw new Problem('bad_request', {
-    headers: { Connection: 'close' },
+    headers: { Connection: 'close', Vary: 'Origin' },
     diagnosis: { outcome: 'ambiguous_framing' },
   })
 }

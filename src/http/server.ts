@@ -79,6 +79,8 @@ function refusalOf(status: number, outcome: string | undefined, socket: Socket, 
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
+    Vary: 'Origin',
+    'X-Request-Id': requestId,
     Connection: 'close',
   }
   return { body, headers }
