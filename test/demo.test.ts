@@ -84,6 +84,18 @@ describe('the app of the demo', () => {
     expect((await post('/demo/sign-in', { user })).status).toBe(400)
   })
 
+  test.each([
+    [
+      'no JSON',
+      '/demo/sign-in',
+      { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } },
+    ],
+    ['a range beyond the end', '/demo/account.js', { headers: { range: 'bytes=999999999-' } }],
+  ])('refuses %s as the caller’s fault', async (_what, path, init) => {
+    const headers = { ...init.headers, 'sec-fetch-site': 'same-origin' }
+    expect((await fetch(demo.address + path, { ...init, headers })).status).toBe(400)
+  })
+
   test('ends the token of the signed-in user on demand', async () => {
     const cookie = await signIn('ada')
     const { token } = await askToken(cookie)

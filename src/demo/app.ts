@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import express, { type RequestHandler, type Response, Router } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import { requireTrustedOrigin } from '../http/cross-origin.ts'
 import { dataHeaders } from '../http/headers.ts'
@@ -55,6 +55,7 @@ export function createDemoApp(sandbox: Sandbox): Router {
     sandbox.tokens.expire(userOf(response).email)
     response.sendStatus(204)
   })
+  router.use(refuseBadInput)
   router.use(writeProblem)
   return router
 }
@@ -62,6 +63,13 @@ export function createDemoApp(sandbox: Sandbox): Router {
 const neverStore: RequestHandler = (_request, response, next) => {
   response.set('Cache-Control', 'no-store')
   next()
+}
+
+/** What the body parser and the file server refuse. */
+const refuseBadInput: ErrorRequestHandler = (error, _request, _response, next) => {
+  next(
+    error instanceof Problem || !(error.status < 500) ? error : new Problem('bad_request', { cause: error }),
+  )
 }
 
 function userOf(response: Response) {
