@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    globalSetup: 'test/build.ts',
+    globalSetup: 'test/global-setup.ts',
     include: ['test/**/*.test.ts'],
     // Most files wait for browsers and processes, so two share even a small machine well.
     maxWorkers: 2,

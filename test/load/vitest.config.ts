@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
-    globalSetup: 'test/build.ts',
+    globalSetup: 'test/global-setup.ts',
     include: ['test/load/load.ts'],
     testTimeout: 90_000,
     disableConsoleIntercept: true,

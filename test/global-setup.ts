@@ -1,11 +1,20 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
-/** Builds what the process tests start, unless it is newer than every source. Types are checked elsewhere. */
-export function setup(): void {
+/** What all tests need: a build to start processes from, and a temporary folder of their own, gone at the end. */
+export function setup(): () => void {
+  build()
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-'))
+  process.env.TMPDIR = folder
+  return () => rmSync(folder, { recursive: true, force: true })
+}
+
+/** Builds unless the build is newer than every source. Types are checked elsewhere. */
+function build(): void {
   const entry = join(root, 'dist/server.js')
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const newest = Math.max(...sources.map((name) => statSync(join(root, 'src', name)).mtimeMs))
