@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectHeard } from './expect.ts'
@@ -22,21 +23,23 @@ const askAgain = (page: Page) => stage.widgets(page)[0]!.evaluate(() => ask())
 
 describe('many tabs', () => {
   test('ask the broker one at a time', async () => {
-    let open = 0
-    let most = 0
-    stage.broker.script = (request, count) => {
-      most = Math.max(most, ++open)
-      const after = new Promise((resolve) => setTimeout(resolve, 50)).then(() => open--)
-      return { ...Object(answerAs('ann')(request, count)), after }
-    }
-    const pages = await Promise.all([openTab(), openTab(), openTab(), openTab()])
+    const gate = new EventEmitter()
+    const released = once(gate, 'release')
+    stage.broker.script = (request, count) => ({
+      ...Object(answerAs('ann')(request, count)),
+      after: count === 1 ? released : undefined,
+    })
+    const pages = await Promise.all([openTab(), openTab(), openTab()])
+    const inLine = () => pages[0].evaluate(async () => (await navigator.locks.query()).pending?.length)
+    await expect.poll(inLine, eventually).toBe(2)
+    expect(stage.broker.asked()).toHaveLength(1)
+    gate.emit('release')
     await Promise.all(
       pages.map((page) =>
         expect.poll(() => stage.heard(page), eventually).toEqual([[expect.stringMatching('ann')]]),
       ),
     )
-    expect(stage.broker.asked()).toHaveLength(4)
-    expect(most).toBe(1)
+    expect(stage.broker.asked()).toHaveLength(3)
   })
 
   test('do not wait for ever for one whose request hangs', async () => {
