@@ -3,7 +3,7 @@ import { presetHeaders } from './http/answer.ts'
 import { ignoreSmallJson } from './http/body.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
-import { dataHeaders } from './http/headers.ts'
+import { dataHeaders, neverStore } from './http/headers.ts'
 import { limitRefusals } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
@@ -59,11 +59,6 @@ function followLifecycle(lifecycle: Lifecycle): RequestHandler {
     lifecycle.track(response)
     next()
   }
-}
-
-const neverStore: RequestHandler = (_request, response, next) => {
-  presetHeaders(response, { 'Cache-Control': 'no-store' })
-  next()
 }
 
 const answerOptions: RequestHandler = (_request, response) => {

@@ -5,7 +5,7 @@ export type { Logger }
 
 interface LoggerOptions {
   level: string
-  destination?: DestinationStream & Partial<Stdout>
+  destination?: DestinationStream & Partial<Pick<Stdout, 'later'>>
 }
 
 /**

@@ -50,7 +50,7 @@ export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
 
   async function mint(key: string, request: TokenRequest, signal: AbortSignalLike): Promise<UsableToken> {
     // First, so that what never reaches the vendor costs nobody of their limit.
-    issuer.check(request.keys, signal)
+    issuer.check(request.keys)
     await request.admit()
     signal.throwIfAborted()
     const issued = await issuer.issue(request.session, request.keys, signal)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import express, { type ErrorRequestHandler, type RequestHandler, type Response, Router } from 'express'
 import { z } from 'zod'
 import { requireTrustedOrigin } from '../http/cross-origin.ts'
-import { dataHeaders } from '../http/headers.ts'
+import { dataHeaders, neverStore } from '../http/headers.ts'
 import { Problem, writeProblem } from '../problems.ts'
 import type { Sandbox } from '../sandbox/app.ts'
 import { createAccounts, type User, users } from './accounts.ts'
@@ -60,16 +60,10 @@ export function createDemoApp(sandbox: Sandbox): Router {
   return router
 }
 
-const neverStore: RequestHandler = (_request, response, next) => {
-  response.set('Cache-Control', 'no-store')
-  next()
-}
-
 /** What the body parser and the file server refuse. */
 const refuseBadInput: ErrorRequestHandler = (error, _request, _response, next) => {
-  next(
-    error instanceof Problem || !(error.status < 500) ? error : new Problem('bad_request', { cause: error }),
-  )
+  const isBadInput = !(error instanceof Problem) && error.status < 500
+  next(isBadInput ? new Problem('bad_request', { cause: error }) : error)
 }
 
 function userOf(response: Response) {

@@ -25,7 +25,7 @@ export function presetHeaders(response: Response, headers: Headers): void {
   for (const name in headers) locals.preset[name] = headers[name]!
 }
 
-/** `end` comes here too, where nobody has written the head before it. Headers of its own, `writeHead` is given by nobody here. */
+/** `end` comes here too, where nobody has written the head before it. Nobody here gives `writeHead` headers of its own. */
 function writeHeadWithPreset(this: Response, status: number): Response {
   return ServerResponse.prototype.writeHead.call(this, status, this.locals.preset) as Response
 }

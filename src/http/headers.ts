@@ -26,6 +26,12 @@ export const dataHeaders = precompute(
   helmet({ ...common, contentSecurityPolicy: inert, crossOriginResourcePolicy: { policy: 'same-origin' } }),
 )
 
+/** For what holds at this moment and for this user alone. */
+export const neverStore: RequestHandler = (_request, response, next) => {
+  presetHeaders(response, { 'Cache-Control': 'no-store' })
+  next()
+}
+
 /** For the bridge, which any site may load. */
 export const scriptHeaders = precompute(
   helmet({ ...common, contentSecurityPolicy: inert, crossOriginResourcePolicy: { policy: 'cross-origin' } }),

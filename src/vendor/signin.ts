@@ -21,7 +21,7 @@ export interface IssuedToken {
 
 export interface TokenIssuer {
   /** Throws where `issue` would be refused before it reaches the vendor. */
-  check(keys: KeyRing, signal: AbortSignalLike): void
+  check(keys: KeyRing): void
   issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
 }
 
@@ -64,16 +64,10 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
-  function startBounds(signal: AbortSignalLike): CallBounds {
-    return { endsAt: performance.now() + timeoutMs, signal }
-  }
-
   return {
-    check(ring, signal) {
-      transport.check(order.of(ring)[0]!.id, startBounds(signal))
-    },
+    check: (ring) => transport.check(order.of(ring)[0]!.id),
     async issue({ email }, ring, signal) {
-      const bounds = startBounds(signal)
+      const bounds = { endsAt: performance.now() + timeoutMs, signal }
       let refusal: unknown
       for (const key of order.of(ring)) {
         try {

@@ -26,7 +26,7 @@ export interface VendorAnswer {
 
 export interface VendorTransport {
   /** Throws what would be refused at once: the vendor asked for a pause with this key, the circuit is open, the line full. */
-  check(keyId: string, bounds: CallBounds): void
+  check(keyId: string): void
   /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
 }
@@ -46,10 +46,12 @@ interface TransportOptions {
   observer?: VendorObserver
 }
 
-interface Call extends CallBounds {
+interface Progress {
   startedAt: number
   attempts: number
 }
+
+type Call = CallBounds & Progress
 
 const maxBytes = 65_536
 
@@ -64,7 +66,6 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   function refuseAtOnce(keyId: string): void {
     pauses.check(keyId)
     circuit.check()
-    line.check()
   }
 
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
@@ -85,34 +86,38 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
     throw problem
   }
 
-  function fail(error: unknown, keyId: string, call: Call): Problem {
-    const problem = diagnose(error, keyId, call)
-    observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msOf(call) / 1000)
+  /** What the access line and the metrics say of the call that failed. */
+  function diagnose(problem: Problem, keyId: string, { attempts, startedAt }: Progress): Problem {
+    Object.assign(problem.diagnosis, { attempts, vendorMs: msSince(startedAt), keyId })
+    observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msSince(startedAt) / 1000)
     return problem
   }
 
   return {
-    check(keyId, bounds) {
-      const call = startCall(bounds)
+    check(keyId) {
       try {
         refuseAtOnce(keyId)
+        line.check()
       } catch (error) {
-        throw fail(error, keyId, call)
+        if (!(error instanceof Problem)) throw error
+        throw diagnose(error, keyId, { startedAt: performance.now(), attempts: 0 })
       }
     },
     async send(request, bounds) {
-      const call = startCall(bounds)
+      // Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own.
+      const { endsAt, signal } = bounds
+      const call: Call = { endsAt, signal, startedAt: performance.now(), attempts: 0 }
       let hasPlace = false
       try {
         refuseAtOnce(request.keyId)
         await line.enter(call)
         hasPlace = true
         const { body, headers } = await retry(() => attempt(request, call), call)
-        observer?.vendorAnswered('ok', msOf(call) / 1000)
+        observer?.vendorAnswered('ok', msSince(call.startedAt) / 1000)
         const contentType = String(headers['content-type'])
-        return { body, contentType, vendorMs: msOf(call), attempts: call.attempts }
+        return { body, contentType, vendorMs: msSince(call.startedAt), attempts: call.attempts }
       } catch (error) {
-        throw fail(error, request.keyId, call)
+        throw diagnose(toProblem(error, call), request.keyId, call)
       } finally {
         if (hasPlace) line.leave()
       }
@@ -120,24 +125,12 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   }
 }
 
-/** Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own. */
-function startCall({ endsAt, signal }: CallBounds): Call {
-  return { endsAt, signal, startedAt: performance.now(), attempts: 0 }
-}
-
-function msOf({ startedAt }: Call): number {
+function msSince(startedAt: number): number {
   return Math.round(performance.now() - startedAt)
 }
 
 function throwProblem(fault: unknown): never {
   throw problemOfFault(fault)
-}
-
-/** What the access line says of the call that failed. */
-function diagnose(error: unknown, keyId: string, call: Call): Problem {
-  const problem = toProblem(error, call)
-  Object.assign(problem.diagnosis, { attempts: call.attempts, vendorMs: msOf(call), keyId })
-  return problem
 }
 
 /** A caller who leaves the line or the back-off leaves by the reason of its signal. */
