@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, expectAsked, expectFetchedInTime, expectHeard } from './expect.ts'
+import { eventually, expectAsked, expectFetchedInTime, expectHeard, expectWarned } from './expect.ts'
 import { answerAs, refusal, type Answer, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -59,7 +59,7 @@ describe('retries', () => {
       (count) => count === 1,
     )
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await expectAsked(stage, 1)
+    await expectWarned(page, 'shutting_down')
     await page.clock.runFor(4_000)
     await page.evaluate(() => dispatchEvent(new Event('online')))
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
@@ -72,7 +72,7 @@ describe('retries', () => {
   test('are no storm where Retry-After is beyond all timers', async () => {
     stage.broker.script = () => refusal(429, 'rate_limited', { 'Retry-After': '99999999999' })
     const page = await stage.open(stage.script(), { clock: true })
-    await expectAsked(stage, 1)
+    await expectWarned(page, 'rate_limited')
     for (let minutes = 0; minutes < 60; minutes += 5) await page.clock.runFor(300_000)
     expect(await fetchedAt(page)).toHaveLength(1)
   })

@@ -31,6 +31,12 @@ export async function expectFetchedInTime(page: Page, times: number, stepMs = 1_
   await expect.poll(pass, { timeout: 15_000, interval: 10 }).toBeGreaterThanOrEqual(times)
 }
 
+/** That the page has its first refusal with this code: from then on the test may move the page's time. */
+export async function expectWarned(page: Page, code: string): Promise<void> {
+  const warnings = async () => (await page.consoleMessages()).map((message) => message.text())
+  await expect.poll(warnings, eventually).toContainEqual(expect.stringMatching(`^returning-ai: ${code} at `))
+}
+
 /** An event that the page sees sooner or later. */
 export async function expectSeen(page: Page, type: string, detail: object = {}): Promise<void> {
   const event = { type: `returning-ai:${type}`, detail: expect.objectContaining(detail) }
