@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { sameSecret, type SandboxCredentials } from './credentials.ts'
-import { shortLifeSeconds } from './faults.ts'
+import { lifetimeUnder } from './faults.ts'
 import { entryOf } from './requests.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -38,7 +38,7 @@ export function createAccessKeyToken(credentials: SandboxCredentials, tokens: Sa
 async function mintEmbedToken({ userIdentifiers }: TokenRequest, response: Response, tokens: SandboxTokens) {
   const entry = entryOf(response)
   entry.email = userIdentifiers['data-email']
-  const expiresIn = entry.fault === 'short-lived' ? shortLifeSeconds : embedTokenSeconds
+  const expiresIn = lifetimeUnder(entry) ?? embedTokenSeconds
   const user = entry.email ?? Object.values(userIdentifiers)[0] ?? 'unknown'
   return { embedToken: await tokens.mint(user, expiresIn), expiresIn }
 }

@@ -1,12 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
-import { entryOf } from './requests.ts'
+import { entryOf, type ReceivedRequest } from './requests.ts'
 
 const dripIntervalMs = 100
 const retryAfterSeconds = 2
 
-/** Lifetime of a token under the fault short-lived. */
-export const shortLifeSeconds = 2
+const shortLifeSeconds = 2
 
 const strikes = {
   timeout: () => {},
@@ -26,7 +25,7 @@ const strikes = {
 }
 
 const faultNames = [...(Object.keys(strikes) as (keyof typeof strikes)[]), 'short-lived'] as const
-export type FaultName = (typeof faultNames)[number]
+type FaultName = (typeof faultNames)[number]
 
 /** The body of `POST /sandbox/faults`. */
 export const faultRequest = z.strictObject({
@@ -62,6 +61,11 @@ export function createFaults() {
   }
 
   return { set, current, struck }
+}
+
+/** Lifetime of the token that this request gets, where its fault decides on it. */
+export function lifetimeUnder({ fault }: ReceivedRequest): number | undefined {
+  return fault === 'short-lived' ? shortLifeSeconds : undefined
 }
 
 /** Headers at once, then one space (which JSON allows) ten times a second, until the caller has had enough. */

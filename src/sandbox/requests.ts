@@ -1,5 +1,4 @@
 import type { Request, Response, RequestHandler } from 'express'
-import type { FaultName } from './faults.ts'
 
 /** What the sandbox keeps of a request to a token route: enough to assert on, and no secret. */
 export interface ReceivedRequest {
@@ -11,7 +10,8 @@ export interface ReceivedRequest {
   bodyBytes: number
   email: string | undefined
   credential: 'match' | 'mismatch' | 'absent'
-  fault: FaultName | undefined
+  /** The name of the fault that it met. */
+  fault: string | undefined
   /** Absent until the answer is complete; stays absent when the caller went away first. */
   status: number | undefined
 }

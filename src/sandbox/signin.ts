@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { sameSecret, type SandboxCredentials } from './credentials.ts'
-import { shortLifeSeconds } from './faults.ts'
+import { lifetimeUnder } from './faults.ts'
 import { entryOf } from './requests.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -27,8 +27,7 @@ export function createSignin(credentials: SandboxCredentials, tokens: SandboxTok
       response.status(failed.status).json({ error: failed.error, message: failed.message })
       return
     }
-    const lifetimeSeconds = entryOf(response).fault === 'short-lived' ? shortLifeSeconds : undefined
-    response.json({ token: await tokens.mint(only(request, 'email')!, lifetimeSeconds) })
+    response.json({ token: await tokens.mint(only(request, 'email')!, lifetimeUnder(entryOf(response))) })
   }
 }
 
