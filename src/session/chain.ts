@@ -15,7 +15,7 @@ export interface SessionVerifier {
   id: string
   /** How long an answer may be reused, in milliseconds; 0 asks the source each time. */
   rememberMs: number
-  /** Whether it asks over the network: then those who ask the same share one question, and a refusal is remembered. */
+  /** Whether it asks over the network: then those who ask the same share one question. */
   remote: boolean
   /** The cookies that it reads, or all of them. */
   cookies: readonly string[] | 'all'
@@ -41,14 +41,16 @@ export interface Sessions {
 type Observe = (mode: string, outcome: string) => void
 
 interface Verdict {
-  outcome: Session | Problem
+  session: Session
   until: number
 }
 
 const maxRemembered = 50_000
-const rememberRefusalMs = 2_000
 
-/** Asks the verifiers in order, and remembers what they said by the hash of the whole credential. */
+/**
+ * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A refusal is not remembered:
+ * the same cookie may be signed in a moment later.
+ */
 export function createSessions(
   verifiers: readonly SessionVerifier[],
   identify: Identify,
@@ -81,10 +83,7 @@ export function createSessions(
   ) {
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const verdict = fresh ? undefined : verdicts.get(key)
-    if (verdict !== undefined && verdict.until > performance.now()) {
-      if (verdict.outcome instanceof Problem) throw verdict.outcome
-      return verdict.outcome
-    }
+    if (verdict !== undefined && verdict.until > performance.now()) return verdict.session
     if (!verifier.remote) return ask(verifier, credential, key, signal)
     return share(key, signal, (shared) => ask(verifier, credential, key, shared))
   }
@@ -92,20 +91,18 @@ export function createSessions(
   async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignalLike) {
     try {
       const session = identify(await verifier.verify(credential, signal), verifier.mode, key)
-      remember(key, session, verifier.rememberMs, session.expiresAt)
+      remember(key, session, verifier.rememberMs)
       return session
     } catch (error) {
-      const refused = error instanceof Problem && error.status < 500
-      // A forged token is cheaply refused again, and a flood of them must not push the sessions out.
-      const worthRemembering = verifier.remote || verdicts.get(key) !== undefined
-      if (refused && worthRemembering) remember(key, error, Math.min(verifier.rememberMs, rememberRefusalMs))
+      const accepted = verdicts.get(key)
+      if (accepted !== undefined && error instanceof Problem && error.status < 500) accepted.until = 0
       throw error
     }
   }
 
-  function remember(key: string, outcome: Session | Problem, forMs: number, expiresAt = Infinity): void {
-    const until = Math.min(Math.floor(performance.now()) + forMs, expiresAt)
-    if (forMs > 0) verdicts.set(key, { outcome, until })
+  function remember(key: string, session: Session, forMs: number): void {
+    const until = Math.min(Math.floor(performance.now()) + forMs, session.expiresAt ?? Infinity)
+    if (forMs > 0) verdicts.set(key, { session, until })
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }
