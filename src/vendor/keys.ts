@@ -67,18 +67,17 @@ function identify(value: string): ApiKey {
 
 const preferenceMs = 60_000
 
-/** Remembers for a minute which key of a ring the vendor took after it had refused the first. */
+/** Remembers for a minute which of some keys the vendor took after it had refused the first; a changed file is other keys. */
 export function createKeyOrder() {
-  const preferred = new Map<string, { id: string; until: number }>()
+  const preferred = new WeakMap<readonly ApiKey[], { id: string; until: number }>()
   return {
-    of(ring: KeyRing): readonly ApiKey[] {
-      const keys = ring.current()
-      const choice = preferred.get(ring.name)
+    of(keys: readonly ApiKey[]): readonly ApiKey[] {
+      const choice = preferred.get(keys)
       if (choice === undefined || performance.now() > choice.until) return keys
       return keys.toSorted((a, b) => Number(b.id === choice.id) - Number(a.id === choice.id))
     },
-    prefer(ring: KeyRing, { id }: ApiKey): void {
-      preferred.set(ring.name, { id, until: performance.now() + preferenceMs })
+    prefer(keys: readonly ApiKey[], { id }: ApiKey): void {
+      preferred.set(keys, { id, until: performance.now() + preferenceMs })
     },
   }
 }

@@ -65,14 +65,15 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
   }
 
   return {
-    check: (ring) => transport.check(order.of(ring)[0]!.id),
+    check: (ring) => transport.check(order.of(ring.current())[0]!.id),
     async issue({ email }, ring, signal) {
       const bounds = { endsAt: performance.now() + timeoutMs, signal }
       let refusal: unknown
-      for (const key of order.of(ring)) {
+      const keys = ring.current()
+      for (const key of order.of(keys)) {
         try {
           const issued = readToken(await signIn(email, key, bounds), email, key.id)
-          if (refusal !== undefined) order.prefer(ring, key)
+          if (refusal !== undefined) order.prefer(keys, key)
           return issued
         } catch (error) {
           if (!isKeyRefused(error)) throw error

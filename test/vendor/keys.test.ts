@@ -135,6 +135,16 @@ describe('the second key', () => {
     )
   })
 
+  it('gives way to a new first one at once, however short ago it had to step in', async () => {
+    await start('widget-key-a\nwidget-key-b')
+    take('widget-key-b', 'widget-key-c')
+    await broker.askToken(fresh)
+    replaceByRename('widget-key-c\nwidget-key-b')
+    await fileEvents(1)
+    await broker.askToken(fresh)
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b', 'widget-key-c'])
+  })
+
   it('is not asked for anything but a refused key', async () => {
     await start('widget-key-a\nwidget-key-b')
     vendor.answerWith((response) => void response.writeHead(404).end())
