@@ -49,7 +49,7 @@ const refusals = {
   not_found: {
     status: 404,
     title: 'Not found',
-    detail: 'Paths are exact: case matters, a trailing slash too.',
+    detail: 'Paths are exact: case matters, a trailing slash too, and a proxy must take its own prefix off.',
   },
   method_not_allowed: { status: 405, title: 'Method not allowed', detail: 'See the Allow header.' },
   payload_too_large: { status: 413, title: 'Payload too large', detail: 'A request body may have 1 KiB.' },

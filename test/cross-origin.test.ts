@@ -152,6 +152,19 @@ describe('Fetch metadata', () => {
   ])('refuses %s', (_what, headers) => expectRefused(headers))
 })
 
+describe('The log of a refused origin', () => {
+  it.each([
+    ['not_a_script', { 'sec-fetch-mode': 'navigate' }],
+    ['origin_null', { origin: 'null' }],
+    ['origin_not_listed', { origin: attacker, 'sec-fetch-site': 'cross-site' }],
+    ['origin_not_host', { origin: attacker }],
+    ['origin_missing', {}],
+  ])('says %s', async (outcome, headers) => {
+    const answer = await ask(headers)
+    expect(await accessLineOf(broker, answer.headers['x-request-id'])).toMatchObject({ status: 403, outcome })
+  })
+})
+
 describe('CORS', () => {
   it.each([allowed, 'https://second.example.com:8443'])('lets %s read errors too', async (origin) => {
     const answer = await ask({ origin, cookie: [] })

@@ -64,7 +64,7 @@ export const proxyUrl = text('must be an http:// or https:// URL (its value is n
 
 /** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */
 export const origin = text(
-  'must be exact origins such as https://app.example.com: no wildcard, null, path or trailing slash',
+  'must be origins as a browser sends them, such as https://app.example.com: lower case, punycode, no usual port, path, last slash, wildcard or null',
   (value) => {
     const url = parseUrl(value)
     const exact = url?.origin === value && plainHost.test(url.hostname)

@@ -39,26 +39,28 @@ export function requireTrustedOrigin(
   carriesCookie: (request: Request) => boolean,
 ): RequestHandler {
   return function checkOrigin(request, response, next) {
-    const origin = request.headers.origin
+    const { origin } = request.headers
     const listed = origin !== undefined && allowed.has(origin)
-    if (isNavigation(request) || !(listed || isSameOrigin(request, origin, carriesCookie))) {
-      throw new Problem('origin_not_allowed')
-    }
+    if (isNavigation(request)) throw notAllowed('not_a_script')
+    if (!listed) requireSameOrigin(request, carriesCookie)
     response.locals.origin = listed ? origin : 'same-origin'
     next()
   }
 }
 
-function isSameOrigin(
-  request: Request,
-  origin: string | undefined,
-  carriesCookie: (request: Request) => boolean,
-) {
-  const site = request.headers['sec-fetch-site']
-  if (origin === 'null') return false
-  if (site !== undefined) return site === 'same-origin'
-  if (origin !== undefined) return hostOf(origin) === request.headers.host?.toLowerCase()
-  return !carriesCookie(request)
+function requireSameOrigin(request: Request, carriesCookie: (request: Request) => boolean): void {
+  const { origin, host, 'sec-fetch-site': site } = request.headers
+  if (origin === 'null') throw notAllowed('origin_null')
+  if (site !== undefined) {
+    if (site !== 'same-origin') throw notAllowed('origin_not_listed')
+  } else if (origin !== undefined) {
+    if (hostOf(origin) !== host?.toLowerCase()) throw notAllowed('origin_not_host')
+  } else if (carriesCookie(request)) throw notAllowed('origin_missing')
+}
+
+/** `outcome` is for the log: what spoke against the request, in words of ours. */
+function notAllowed(outcome: string): Problem {
+  return new Problem('origin_not_allowed', { diagnosis: { outcome } })
 }
 
 /** A form, a link or a frame, not a script's fetch. */
