@@ -23,6 +23,8 @@ export interface TokenDetail {
 export interface SignedOutDetail {
   /** `session`: the broker answered 401. `sign-out`: `signOut()` was called. `other-tab`: either, elsewhere. */
   reason: 'session' | 'sign-out' | 'other-tab'
+  /** Of `session`, the broker's problem code: `session_missing` where none came, `session_invalid` where it was refused. */
+  code: string
 }
 
 export interface ErrorDetail {

@@ -1,6 +1,6 @@
 /*
  * Gives each Returning.AI widget of this page the signed-in user's token, which it asks the broker for.
- * No token is ever read from storage or taken from another tab: the browser's user may have changed.
+ * No token is read from storage or taken from another tab: the browser's user may have changed.
  */
 ;(() => {
   const KEY = 'returning-ai-widget-token'
@@ -11,19 +11,20 @@
     ['session_missing', 'signed in? is the cookie sent here?'],
   ])
 
+  // An injected <img name=currentScript> shadows the document's own.
+  const doc = Document.prototype
+  const script = Object.getOwnPropertyDescriptor(doc, 'currentScript')?.get?.call(document)
+  if (!script) throw Error('returning-ai: not as a module')
   // A second copy fails here.
   const value = { refresh, signOut: async () => endSession('sign-out') }
   Object.defineProperty(window, 'returningAI', { value })
 
-  // An injected <img name="currentScript"> shadows document.currentScript, but not the prototype's getter.
-  const doc = Document.prototype
-  const script = Object.getOwnPropertyDescriptor(doc, 'currentScript')?.get?.call(document)
   const { tokenUrl, storage, widgetOrigin = 'https://prod-widgets.returning.ai' } = script.dataset
   const vendor = new URL(widgetOrigin).origin
 
   const sources = new Map() // by token URL
   const subjects = new Map() // by broker, the user it named
-  const given = new Map() // by frame, the answer (not the token: a new one may be equal)
+  const given = new Map() // by frame, the answer (two may have one token)
   const warned = new Set()
   const channel = new BroadcastChannel(KEY)
   const NONE = { token: '', at: 0, holdMs: 0 }
@@ -31,7 +32,7 @@
   let signedOut = false
   let expiry = 0
 
-  /** One token URL: who waits for its token, its last answer, its open request. */
+  /** One token URL: who waits, the last answer, the open request. */
   class Source {
     /** @type {Set<Window>} */
     waiting = new Set()
@@ -49,7 +50,7 @@
       sources.set(url, this)
     }
 
-    /** Answers the frames that can be answered, asks the broker for the others. Safe at any time. */
+    /** Answers the frames that can be answered, asks for the others. Safe at any time. */
     serve() {
       const { answer, waiting } = this
       const good = Math.abs(Date.now() - answer.at) < answer.holdMs
@@ -67,7 +68,7 @@
       else if (!this.paused) this.renew()
     }
 
-    /** A frame that asks again saw its token refused or expired: paced, and three in a row at most. */
+    /** A frame that asks again saw its token refused or expired: paced, three in a row at most. */
     renew() {
       if (this.renewals++ === 3) return this.fail('token_refused')
       this.paused = true
@@ -109,7 +110,7 @@
       const code = known ? body.code : status < 0 ? 'network' : status < 400 ? 'no_token' : `http_${status}`
       if (status < 300 && body.token && typeof body.token === 'string') this.accept(body, renew)
       else if (status === 401) {
-        endSession('session', [this.broker])
+        endSession('session', [this], code)
         this.report(code, status, true)
       } else if (status < 0 || status === 429 || status === 503 || (status >= 500 && !known)) {
         const growingMs = Math.min(30_000, 500 * 2 ** this.failures++) * (1 + Math.random())
@@ -146,11 +147,14 @@
     }
 
     report(code = '', status = 0, retrying = false) {
-      const hint = HINTS.get(code) ?? 'see the broker log'
-      if (!warned.has(code)) console.warn(`returning-ai: ${code} at ${this.url}: ${hint}`)
-      warned.add(code)
+      warn(code, this.url, HINTS.get(code) ?? 'see the broker log')
       if (!retrying || this.failures === 5) emit('error', { tokenUrl: this.url, code, status, retrying })
     }
+  }
+
+  function warn(code = '', place = '', hint = '') {
+    if (!warned.has(code)) console.warn(`returning-ai: ${code} at ${place}: ${hint}`)
+    warned.add(code)
   }
 
   async function exchange(url = '', request = new AbortController(), renew = false) {
@@ -174,19 +178,19 @@
     }
   }
 
-  /** One tab at a time; but a frozen one may keep the lock: nobody waits long. */
+  /** One tab at a time; a frozen one may keep the lock: nobody waits long. */
   async function inTurn(send = () => exchange()) {
     if (!navigator.locks) return send()
     return navigator.locks.request(KEY, { signal: AbortSignal.timeout(3_000) }, send).catch(send)
   }
 
-  // A wait is cut short, but not what the broker asked for.
+  // Ends waits, but not before the broker's Retry-After.
   function wake() {
     for (const source of sources.values())
       if (source.timer && Date.now() >= source.wakeAt && !document.hidden) source.wake?.()
   }
 
-  /** Nothing of the last user is handed on, late answers are void, frames that had a token start anew. */
+  /** Nothing of the last user is handed on; frames that had a token start anew. */
   function forgetUser() {
     const frames = [...given.keys()]
     store()
@@ -196,21 +200,21 @@
     for (const frame of frames) {
       const element = elementOf(frame)
       const place = new Text()
-      // Out of the page and in again: gone at once, and no history entry.
+      // Gone at once, and no history entry.
       element?.replaceWith(place)
       if (element) place.replaceWith(element)
       else frame.location?.replace('about:blank') // in a closed shadow root
     }
   }
 
-  function endSession(reason = '', brokers = [...subjects.keys()]) {
-    for (const broker of brokers) tell({ broker, subject: null })
+  function endSession(reason = '', from = [...sources.values()], code = '') {
+    for (const { broker } of from) tell({ broker, subject: null })
     signedOut = true
     forgetUser()
-    emit('signed-out', { reason })
+    emit('signed-out', { reason, code })
   }
 
-  /** For the page's own code, as in the guide. Storage may be blocked. */
+  /** For the page's own code. Storage may be blocked. */
   function store(token = '', lifeMs = 0) {
     clearTimeout(expiry)
     try {
@@ -253,10 +257,11 @@
 
   addEventListener('message', ({ data, origin, source }) => {
     const frame = /** @type {Window | null} */ (source)
-    if (origin !== vendor || frame?.parent !== window) return
+    if (frame?.parent !== window) return
     // This type is the vendor SDK's too, with a token of its own.
     const plain = data?.type === 'RETURNINGAI_WIDGET_TOKEN' && !('value' in data || 'token' in data)
     if (!plain && data?.type !== 'RETURNINGAI_WIDGET_REQUEST_TOKEN') return
+    if (origin !== vendor) return warn('origin', origin, 'see data-widget-origin')
     const own = elementOf(frame)?.dataset.tokenUrl
     const url = own ? new URL(own, location.href).href : main.url
     const asked = sources.get(url) ?? new Source(url)
@@ -267,7 +272,7 @@
   addEventListener('online', wake)
   addEventListener('visibilitychange', wake)
   addEventListener('pageshow', ({ persisted }) => persisted && begin())
-  // Another user in another tab is a reason to ask, no more.
+  // Another user elsewhere is a reason to ask, no more.
   channel.addEventListener('message', ({ data: { broker, subject } }) => {
     if (signedOut || !subjects.has(broker) || subjects.get(broker) === subject) return
     if (subject === null) endSession('other-tab')

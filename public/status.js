@@ -88,19 +88,28 @@ function showToken({ detail: { renewed, expiresIn, subject } }) {
 }
 
 /** @param {CustomEvent<import('./bridge.js').SignedOutDetail>} event */
-function showSignedOut({ detail: { reason } }) {
+function showSignedOut({ detail: { reason, code } }) {
   goodUntil = 0
   holder = undefined
   offerRenewal(inDemo ? '' : 'Try again')
-  show('session', 'idle', 'Signed out')
+  const refused = code === 'session_invalid'
+  show('session', refused ? 'bad' : 'idle', refused ? 'Session refused' : 'Signed out')
   show('token', 'idle', 'No token', inDemo ? 'Sign in to get one' : 'Sign in to your app, then try again')
   showEmbeds('idle', '# waiting for a sign-in')
-  const found = reason === 'session' ? 'The broker found no session: nobody is signed in.' : undefined
-  report(found ?? 'Signed out: the token is forgotten.')
+  report(reason === 'session' ? sessionFault(code) : 'Signed out: the token is forgotten.')
+}
+
+/** @param {string} code */
+function sessionFault(code) {
+  return code === 'session_invalid'
+    ? 'A session came, and was refused: it is over, or the broker’s settings do not fit it. “outcome” in its log says more.'
+    : 'No session came: nobody is signed in, or the cookie does not reach the broker.'
 }
 
 /** @param {CustomEvent<import('./bridge.js').ErrorDetail>} event */
 function showError({ detail: { code, retrying } }) {
+  // Who asks the vendor has a good session.
+  if (code.startsWith('vendor_')) show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
   showRefusal(reasons[code] ?? `The broker refused (${code}).`, retrying)
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Frame, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, expectAsked } from './expect.ts'
+import { eventually, expectAsked, expectWarned } from './expect.ts'
 import { answerAs, heldBack } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -39,6 +39,8 @@ describe('a request that is not a widget’s', () => {
   test('of a foreign origin gets nothing', async () => {
     const page = await stage.open(`${stage.script()}<iframe src="${stage.stranger.origin}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
+    // A customer who named the wrong origin sees why no widget gets a token.
+    await expectWarned(page, 'origin')
   })
 
   test('of a sandboxed frame, whose origin is null, gets nothing', async () => {

@@ -104,6 +104,15 @@ describe('the bridge', () => {
     expect(stage.broker.asked()).toHaveLength(1)
   })
 
+  test('says so where it is loaded as a module, and leaves nothing half done', async () => {
+    const errors: string[] = []
+    const context = await stage.browser.newContext()
+    context.on('weberror', (event) => void errors.push(event.error().message))
+    const page = await stage.open(stage.script('type="module"'), { context })
+    await expect.poll(() => errors, eventually).toEqual(['returning-ai: not as a module'])
+    expect(await page.evaluate(() => 'returningAI' in window)).toBe(false)
+  })
+
   test('works where a script of the page adds it', async () => {
     const page = await stage.open('<body></body>')
     await page.evaluate(

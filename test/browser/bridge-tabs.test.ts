@@ -62,6 +62,16 @@ describe('many tabs', () => {
     expect(stage.broker.asked()).toHaveLength(2)
   })
 
+  test('are signed out together by one that was signed out already', async () => {
+    const [one, two] = [await openTab(), await openTab()]
+    await one.evaluate(() => returningAI.signOut())
+    await expectHeard(stage, two, [[]])
+    await two.evaluate(() => returningAI.refresh())
+    await expectHeard(stage, two, [[expect.stringMatching('ann')]])
+    await one.evaluate(() => returningAI.signOut())
+    await expectHeard(stage, two, [[]])
+  })
+
   test('are signed out together when the broker refuses the session to one', async () => {
     const one = await openTab()
     await expectHeard(stage, one, [['ann-token-1']])

@@ -149,7 +149,7 @@ describe('a session that the broker refuses', () => {
   test('is told to the page once and asked about no more', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await expectSeen(page, 'signed-out', { reason: 'session' })
+    await expectSeen(page, 'signed-out', { reason: 'session', code: 'session_missing' })
     await askAgain(page)
     await page.clock.runFor(600_000)
     await page.evaluate(() => dispatchEvent(new Event('online')))
