@@ -376,6 +376,8 @@ describe('npm run sandbox', () => {
       headers: { ...goodHeaders, 'returningai-api-key': settings.WIDGET_API_KEY! },
     })
     expect(answer.status).toBe(200)
+    const [, type, id] = /^([a-z-]+):([0-9a-f]{24})$/.exec(settings.WIDGETS!)!
+    expect((await fetch(`${settings.WIDGET_BASE_URL}/${type}/${id}`)).status).toBe(200)
     child.kill('SIGTERM')
     expect(await once(child, 'close')).toEqual([0, null])
   })

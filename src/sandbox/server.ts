@@ -53,6 +53,8 @@ function brokerSettings(address: string) {
     `WIDGET_BASE_URL=${address}`,
     `WIDGET_COMMUNITY_ID=${settings.SANDBOX_COMMUNITY_ID}`,
     `WIDGET_API_KEY=${shownApiKey()}`,
+    // Any id will do.
+    'WIDGETS=channel-widget:64f000000000000000000001',
   ].join('\n')
 }
 

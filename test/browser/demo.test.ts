@@ -40,11 +40,13 @@ async function startCustomer() {
 interface Visit extends BrowserContextOptions {
   /** Answers `config.json` in the broker's place, to see the page of another deployment. */
   config?: object
+  /** Answers the request for a token in the broker's place. */
+  refusal?: { status: number; code: string }
 }
 
 /** Opens the page, gives it to the journey with what went wrong on it, and closes it. */
 async function visit(
-  { config, ...options }: Visit,
+  { config, refusal, ...options }: Visit,
   journey: (page: Page, faults: string[]) => Promise<void>,
 ) {
   const context = await browser.newContext(options)
@@ -56,6 +58,8 @@ async function visit(
     if (/Content Security Policy|Trusted/.test(message.text())) faults.push(message.text())
   })
   if (config) await page.route('**/config.json', (route) => route.fulfill({ json: { ...plain, ...config } }))
+  if (refusal)
+    await page.route('**/widget-token', (route) => route.fulfill({ status: refusal.status, json: refusal }))
   await page.goto(demo.address)
   await page.waitForSelector('#embeds:not([data-state=busy])')
   await journey(page, faults)
@@ -206,6 +210,18 @@ describe('the page', () => {
       await page.getByRole('heading', { name: 'No widgets yet' }).waitFor()
       expect(await page.locator('#empty code').textContent()).toMatch(/^WIDGETS=channel-widget:/)
       expect(faults).toEqual([])
+    })
+  })
+
+  test.each([
+    ['session_missing', 401, 'Signed out', 'No session came'],
+    ['session_invalid', 401, 'Session refused', 'A session came, and was refused'],
+    ['vendor_rejected_credentials', 500, 'Signed in', 'The vendor refuses the broker’s key'],
+  ])('tells what %s means for session and token', async (code, status, session, sentence) => {
+    const config = { widgets: [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }] }
+    await visit({ config, refusal: { status, code } }, async (page) => {
+      await saysOn(page, 'session', session)
+      await page.locator('#journal', { hasText: sentence }).waitFor()
     })
   })
 
