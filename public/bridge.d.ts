@@ -14,8 +14,8 @@ export interface TokenDetail {
   tokenUrl: string
   /** Keyed hash of the user; empty where the token URL does not say. */
   subject: string
-  /** Seconds left when the answer came; 240 where the token URL does not say. */
-  expiresIn: number
+  /** Seconds left when the answer came; absent where the token URL does not say. */
+  expiresIn?: number
   /** Whether a newly minted token was asked for: by a widget whose token was refused, or by `refresh()`. */
   renewed: boolean
 }

@@ -84,7 +84,7 @@
       this.cancel()
       const request = (this.request = new AbortController())
       this.done = inTurn(() => exchange(this.url, request, renew)).then((outcome) => {
-        if (this.request !== request) return // late, and void
+        if (this.request !== request) return // late
         this.request = undefined
         this.settle(outcome, renew)
       })
@@ -121,14 +121,15 @@
       } else this.fail(code, status)
     }
 
-    accept({ token = '', subject = '', expiresIn = 240 }, renewed = false) {
+    /** @param {any} body */
+    accept({ token, subject = '', expiresIn }, renewed = false) {
       const { broker } = this
       if (subjects.get(broker) !== subject) {
         if (subjects.has(broker)) forgetUser()
         subjects.set(broker, subject)
         tell({ broker, subject })
       }
-      const lifeMs = Math.min(expiresIn * 1000 || 0, 1e9)
+      const lifeMs = Math.min((expiresIn ?? 240) * 1000 || 0, 1e9)
       // The same token is news only when renewed.
       if (renewed || token !== this.answer.token) this.answer = { ...NONE, token }
       this.answer.at = Date.now()
@@ -214,7 +215,7 @@
     emit('signed-out', { reason, code })
   }
 
-  /** For the page's own code. Storage may be blocked. */
+  /** Storage may be blocked. */
   function store(token = '', lifeMs = 0) {
     clearTimeout(expiry)
     try {
@@ -258,7 +259,7 @@
   addEventListener('message', ({ data, origin, source }) => {
     const frame = /** @type {Window | null} */ (source)
     if (frame?.parent !== window) return
-    // This type is the vendor SDK's too, with a token of its own.
+    // The vendor SDK's type too, with a token.
     const plain = data?.type === 'RETURNINGAI_WIDGET_TOKEN' && !('value' in data || 'token' in data)
     if (!plain && data?.type !== 'RETURNINGAI_WIDGET_REQUEST_TOKEN') return
     if (origin !== vendor) return warn('origin', origin, 'see data-widget-origin')
@@ -274,9 +275,10 @@
   addEventListener('pageshow', ({ persisted }) => persisted && begin())
   // Another user elsewhere is a reason to ask, no more.
   channel.addEventListener('message', ({ data: { broker, subject } }) => {
-    if (signedOut || !subjects.has(broker) || subjects.get(broker) === subject) return
-    if (subject === null) endSession('other-tab')
-    else begin()
+    const known = subjects.has(broker)
+    if (signedOut || subjects.get(broker) === subject) return
+    if (known && subject === null) endSession('other-tab', [])
+    else if (known || (subject === null && broker === main.broker)) begin()
   })
 
   const main = new Source(new URL(tokenUrl ?? 'widget-token', tokenUrl ? location.href : script.src).href)

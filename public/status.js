@@ -139,6 +139,8 @@ function showRefusal(reason, retrying) {
 }
 
 function renew() {
+  // A second click would cut the first request, which looks like an outage.
+  byId('renew').toggleAttribute('disabled', true)
   show('token', 'busy', 'Asking for a new token…')
   void window.returningAI?.refresh()
 }
@@ -155,6 +157,7 @@ function showTimeLeft() {
 function offerRenewal(label) {
   byId('renew').textContent = label
   byId('renew').hidden = label === ''
+  byId('renew').toggleAttribute('disabled', false)
 }
 
 /** @param {State} state @param {string} sentence */

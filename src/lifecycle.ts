@@ -21,7 +21,8 @@ export function createLifecycle(): Lifecycle {
   let becomeIdle: (() => void) | undefined
 
   function untrack(response: Response): void {
-    open.splice(open.indexOf(response), 1)
+    const index = open.indexOf(response)
+    if (index !== -1) open.splice(index, 1)
     if (open.length === 0) becomeIdle?.()
   }
 

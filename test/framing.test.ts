@@ -69,6 +69,7 @@ describe('What a proxy in front may read differently is refused, and what follow
     ['a second equal Host', 'hOsT: a\r\n'],
     ['a header without name', ': x\r\n'],
     ['a header without colon', 'xyz\r\n'],
+    ['a hundred headers', 'a:\r\n'.repeat(100)],
   ])('%s', (_what, lines) => expectCut(post(lines), [400]))
 
   it('a Host behind 2,500 other headers', () =>
@@ -181,16 +182,56 @@ describe('What HTTP/1 allows is served', () => {
   })
 })
 
+describe('A connection that pipelines', () => {
+  it('more than it can be answered is cut, which the log says once, and others are served', async () => {
+    const from = broker.logLines().length
+    await sendBytes(broker.port, 'GET /bridge.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1_000)).catch(() => [])
+    const cuts = broker
+      .logLines()
+      .slice(from)
+      .filter(({ event }) => event === 'connection_cut')
+    expect(cuts).toMatchObject([{ outcome: 'answers_not_read', clientIp: '127.0.0.1' }])
+    expect((await sendBytes(broker.port, health)).map(({ status }) => status)).toEqual([200])
+  })
+
+  it('and goes away leaves a line in the log for each of its requests', async () => {
+    vendor.requests.length = 0
+    const { release } = vendor.hold()
+    const from = broker.logLines().length
+    const sessions = await Promise.all(['p1', 'p2', 'p3'].map((sub) => signSession({ sub })))
+    const socket = connect(broker.port, '127.0.0.1')
+    socket.write(sessions.map((session) => post('', session)).join(''))
+    await expect.poll(() => vendor.requests.length).toBe(3)
+    socket.destroy()
+    const left = () =>
+      broker
+        .logLines()
+        .slice(from)
+        .filter(({ status }) => status === 499)
+    await expect.poll(left).toHaveLength(3)
+    release()
+    vendor.answerWith(vendor.giveToken)
+  })
+})
+
 describe('Slow clients', () => {
   it('the server keeps explicit limits', () => {
-    const { headersTimeout, requestTimeout, keepAliveTimeout, maxConnections, maxHeadersCount } =
+    const { headersTimeout, requestTimeout, keepAliveTimeout, timeout, maxConnections, maxHeadersCount } =
       broker.server
-    expect({ headersTimeout, requestTimeout, keepAliveTimeout, maxConnections, maxHeadersCount }).toEqual({
+    expect({
+      headersTimeout,
+      requestTimeout,
+      keepAliveTimeout,
+      timeout,
+      maxConnections,
+      maxHeadersCount,
+    }).toEqual({
       headersTimeout: 10_000,
       requestTimeout: 15_000,
       keepAliveTimeout: 65_000,
       maxConnections: 20_000,
-      maxHeadersCount: 0,
+      timeout: 130_000,
+      maxHeadersCount: 100,
     })
     expect(broker.server.maxRequestsPerSocket).toBe(10_000)
   })

@@ -54,12 +54,14 @@ export const sourceUrl = text(
   },
 )
 
-export const redisUrl = text('must be a redis:// or rediss:// URL (its value is not shown)', (value) =>
-  /^rediss?:\/\/[^\s/]+/.test(value) && isDecodableUrl(value) ? value : undefined,
+export const redisUrl = text(
+  'must be a redis:// or rediss:// URL, its path a database number or none (its value is not shown)',
+  (value) => (/^rediss?:\/\/[^\s/]+(\/\d*)?$/.test(value) && isDecodableUrl(value) ? value : undefined),
 )
 
-export const proxyUrl = text('must be an http:// or https:// URL (its value is not shown)', (value) =>
-  /^https?:\/\//.test(value) && isDecodableUrl(value) ? value : undefined,
+export const proxyUrl = text(
+  'must be an http:// or https:// URL without path (its value is not shown)',
+  (value) => (/^https?:\/\/[^\s/?#]+\/?$/.test(value) && isDecodableUrl(value) ? value : undefined),
 )
 
 /** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */

@@ -3,12 +3,15 @@ import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 import { headerLines } from './header-lines.ts'
 
+/** More would not be seen: Node keeps so many header lines of a request and drops the rest. */
+export const maxHeaders = 100
+
 /** Connections that must carry nothing more: what stands behind an ambiguous request may be a part of it. */
 const condemned = new WeakSet<Socket>()
 
 /**
  * Refuses what a proxy in front may read differently than we do (RFC 9112 §3.2, §6.1, §11.2): two Hosts or none,
- * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9. Node's parser lets these pass, and
+ * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9, headers without end. Node's parser lets these pass, and
  * hands over the requests behind them although the connection is about to close.
  */
 export const rejectAmbiguousFraming: RequestHandler = (request, _response, next) => {
@@ -24,11 +27,12 @@ export const rejectAmbiguousFraming: RequestHandler = (request, _response, next)
 }
 
 function isClear(request: Request): boolean {
-  const { headers, httpVersion, httpVersionMajor, url } = request
+  const { headers, httpVersion, httpVersionMajor, rawHeaders, url } = request
   const coding = headers['transfer-encoding']
   const plainTarget = (url.startsWith('/') && !url.includes('#')) || url === '*'
   const plainCoding = coding === undefined || coding.toLowerCase() === 'chunked'
   const hosts = headerLines(request, 'host').length
   const plainHost = hosts === 1 || (hosts === 0 && httpVersion === '1.0')
-  return httpVersionMajor === 1 && plainTarget && plainCoding && plainHost
+  const allSeen = rawHeaders.length < 2 * maxHeaders
+  return httpVersionMajor === 1 && plainTarget && plainCoding && plainHost && allSeen
 }

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import type { Express } from 'express'
 import type { Logger } from '../logger.ts'
 import { problemDocument } from '../problems.ts'
+import { maxHeaders } from './framing.ts'
+import { limitPipelining } from './pipelining.ts'
 
 /** What a slow client gets, in milliseconds: for its headers, for the whole request, and how late we may notice. */
 const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 }
@@ -24,12 +26,14 @@ export function createHttpServer(app: Express, logger: Logger, slowClient = pati
       // The app refuses a missing Host itself, by a problem document and with a line in the log.
       requireHostHeader: false,
     },
-    app,
+    limitPipelining(app, (socket) => logUnread(socket, logger)),
   )
   server.maxConnections = 20_000
   server.maxRequestsPerSocket = 10_000
-  // Their bytes are bounded; a bound on their number would drop the ones behind it unseen, a second Host among them.
-  server.maxHeadersCount = 0
+  // Node drops the ones behind it unseen, a second Host among them: the app refuses who has so many.
+  server.maxHeadersCount = maxHeaders
+  // Nothing read and nothing written for longer than the longest deadlines, of session and vendor, together allow.
+  server.timeout = 130_000
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // Bytes behind the last request of a connection: that one is still being answered, which closes it.
     if (error.code === 'HPE_CLOSED_CONNECTION') return
@@ -67,6 +71,10 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () =>
     socket.destroy(),
   )
+}
+
+function logUnread({ remoteAddress }: Socket, logger: Logger): void {
+  logger.info({ event: 'connection_cut', outcome: 'answers_not_read', clientIp: remoteAddress })
 }
 
 /** The answer to what never reaches the app, once it is in the log: the last of its connection. */

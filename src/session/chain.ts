@@ -5,7 +5,7 @@ import type { AbortSignalLike } from '../abort.ts'
 import { createCache } from '../cache.ts'
 import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../single-flight.ts'
-import { sessionMissing } from './credential.ts'
+import { asSent, sessionMissing } from './credential.ts'
 import type { Identify, Session, VerifiedClaims } from './identity.ts'
 
 /** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
@@ -43,9 +43,13 @@ type Observe = (mode: string, outcome: string) => void
 interface Verdict {
   session: Session
   until: number
+  /** Which question it answers: a later one knows better. */
+  question: number
 }
 
 const maxRemembered = 50_000
+/** Open at once to session sources: a hanging one must not fill the memory. */
+const maxQuestions = 1_024
 
 /**
  * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A refusal is not remembered:
@@ -58,12 +62,14 @@ export function createSessions(
 ): Sessions {
   const verdicts = createCache<Verdict>(maxRemembered)
   const share = createSingleFlight<Session>()
+  let questions = 0
+  let asking = 0
 
   async function verify(request: IncomingMessage, signal: AbortSignalLike, fresh = false): Promise<Session> {
     for (const verifier of verifiers) {
-      const credential = verifier.readCredential(request)
-      if (credential === undefined) continue
       try {
+        const credential = verifier.readCredential(request)
+        if (credential === undefined) continue
         const session = await recallOrAsk(verifier, credential, signal, fresh)
         observe?.(verifier.mode, 'accepted')
         return session
@@ -84,34 +90,45 @@ export function createSessions(
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const verdict = fresh ? undefined : verdicts.get(key)
     if (verdict !== undefined && verdict.until > performance.now()) return verdict.session
-    if (!verifier.remote) return ask(verifier, credential, key, signal)
+    // A question that is open already may have been answered for the user before.
+    if (!verifier.remote || fresh) return ask(verifier, credential, key, signal)
     return share(key, signal, (shared) => ask(verifier, credential, key, shared))
   }
 
   async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignalLike) {
+    if (verifier.remote && asking >= maxQuestions) throw tooManyQuestions()
+    const question = (questions += 1)
+    asking += 1
     try {
       const session = identify(await verifier.verify(credential, signal), verifier.mode, key)
-      remember(key, session, verifier.rememberMs)
+      remember(key, session, verifier.rememberMs, question)
       return session
     } catch (error) {
       const accepted = verdicts.get(key)
       if (accepted !== undefined && error instanceof Problem && error.status < 500) accepted.until = 0
       throw error
+    } finally {
+      asking -= 1
     }
   }
 
-  function remember(key: string, session: Session, forMs: number): void {
+  function remember(key: string, session: Session, forMs: number, question: number): void {
+    if (forMs === 0 || (verdicts.get(key)?.question ?? 0) > question) return
     const until = Math.min(Math.floor(performance.now()) + forMs, session.expiresAt ?? Infinity)
-    if (forMs > 0) verdicts.set(key, { session, until })
+    verdicts.set(key, { session, until, question })
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }
+}
+
+function tooManyQuestions(): Problem {
+  return new Problem('overloaded', { diagnosis: { outcome: 'too_many_questions' } })
 }
 
 function readsCookie({ cookies }: SessionVerifier, request: IncomingMessage): boolean {
   const header = request.headers.cookie
   if (header === undefined) return false
   if (cookies === 'all') return true
-  const present = parseCookie(header)
+  const present = parseCookie(header, asSent)
   return cookies.some((name) => present[name] !== undefined)
 }

@@ -19,8 +19,12 @@ export function readBearer(request: IncomingMessage): string | undefined {
 export function readCookie(request: IncomingMessage, name: string): string | undefined {
   const header = request.headers.cookie
   if (header === undefined || !header.includes(`${name}=`)) return undefined
-  return requireLength(requireOne(header.split(';').map((pair) => parseCookie(pair)[name])))
+  const value = requireOne(header.split(';').map((pair) => parseCookie(pair, asSent)[name]))
+  return requireLength(value && parseCookie(`value=${value}`).value)
 }
+
+/** Decodes nothing: each malformed value would cost an exception, and a header has room for thousands. */
+export const asSent = { decode: (value: string) => value }
 
 /** The value of one header; lines with the same value count as one. */
 export function readHeader(request: IncomingMessage, name: string): string | undefined {

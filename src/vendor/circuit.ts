@@ -7,7 +7,8 @@ import { VendorProblem } from './refusals.ts'
 export interface Circuit {
   /** Throws `vendor_unavailable` while the vendor is left alone. */
   check(): void
-  run<Result>(attempt: () => Promise<Result>): Promise<Result>
+  /** `probes`: this attempt decides for all whether the vendor is back. */
+  run<Result>(attempt: (probes: boolean) => Promise<Result>): Promise<Result>
 }
 
 interface CircuitOptions {
@@ -24,10 +25,7 @@ interface CircuitOptions {
 export function createCircuit({ logger, halfOpenAfterMs = 5_000, changed }: CircuitOptions): Circuit {
   let halfOpenAt = 0
   const policy = circuitBreaker(
-    // A probe whose caller left must not close the circuit, as anything unhandled would.
-    handleWhen(
-      (failure) => isOutage(failure) || (policy.state === CircuitState.HalfOpen && isUndecided(failure)),
-    ),
+    handleWhen(isOutage),
     // The wait is kept by `check` on the monotonic clock: the library's would last as long as a wall clock is set back.
     { halfOpenAfter: -Infinity, breaker: createFailureWindow() },
   )
@@ -60,15 +58,12 @@ export function createCircuit({ logger, halfOpenAfterMs = 5_000, changed }: Circ
     check,
     run(attempt) {
       check()
-      return policy.execute(attempt)
+      const probes = policy.state !== CircuitState.Closed
+      return policy.execute(() => attempt(probes))
     },
   }
 }
 
 function isOutage(failure: unknown): boolean {
   return failure instanceof VendorProblem && failure.outage
-}
-
-function isUndecided(failure: unknown): boolean {
-  return failure instanceof VendorProblem && failure.diagnosis.outcome === 'aborted'
 }

@@ -9,7 +9,8 @@ const minAttemptMs = 100
 
 /**
  * Makes the second attempt of a call: after a back-off of 50 to 250 ms at random, so that callers who failed together do not
- * come back together, and only if the deadline and the budget leave room. Otherwise rejects with the first failure.
+ * come back together, and only if the deadline and the budget leave room. Otherwise rejects with the first failure, and so where
+ * the second attempt does not reach the vendor.
  */
 export function createRetry(budget: RetryBudget = createRetryBudget()) {
   return async function retry<Result>(
@@ -24,7 +25,11 @@ export function createRetry(budget: RetryBudget = createRetryBudget()) {
       const inTime = performance.now() + backOffMs + minAttemptMs < endsAt
       if (!isPassing(failure) || signal.aborted || !inTime || !budget.spend()) throw failure
       await wait(backOffMs, signal)
-      return attempt()
+      try {
+        return await attempt()
+      } catch (again) {
+        throw again instanceof VendorProblem ? again : failure
+      }
     }
   }
 }

@@ -108,8 +108,9 @@ function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, key
 function readClaims(token: string): { expiresAt?: number; email?: string } {
   const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   const { exp, email } = isRecord(claims) ? claims : {}
+  const expiresAt = typeof exp === 'number' ? toMonotonic(exp) : Number.NaN
   return {
-    expiresAt: typeof exp === 'number' ? toMonotonic(exp) : undefined,
+    expiresAt: Number.isFinite(expiresAt) ? expiresAt : undefined,
     email: typeof email === 'string' ? email : undefined,
   }
 }

@@ -11,7 +11,6 @@ import { createWaitingLine, type CallBounds } from './waiting-line.ts'
 export interface VendorRequest {
   url: URL
   headers: Record<string, string>
-  body?: string
   /** Who shares a pause that the vendor asks for. */
   keyId: string
 }
@@ -70,14 +69,20 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
 
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
     pauses.check(request.keyId)
-    return circuit.run(() => post(request, call))
+    return circuit.run((probes) => post(request, call, probes))
   }
 
-  async function post({ url, headers, body, keyId }: VendorRequest, call: Call): Promise<OutboundAnswer> {
+  async function post(
+    { url, headers, keyId }: VendorRequest,
+    call: Call,
+    probes: boolean,
+  ): Promise<OutboundAnswer> {
     call.attempts += 1
-    const { endsAt, signal } = call
+    const { endsAt } = call
+    // A probe outlives its caller: who asks and leaves, again and again, would keep the circuit from closing.
+    const signal = probes ? undefined : call.signal
     const timeoutMs = Math.max(0, endsAt - performance.now())
-    const outbound = { url, headers, body, method: 'POST', timeoutMs, maxBytes, signal } as const
+    const outbound = { url, headers, method: 'POST', timeoutMs, maxBytes, signal } as const
     const answer = await client.exchange(outbound).catch(throwProblem)
     if (answer.status === 200) return answer
     const problem = problemOfStatus(answer)
@@ -89,7 +94,8 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   /** What the access line and the metrics say of the call that failed. */
   function diagnose(problem: Problem, keyId: string, { attempts, startedAt }: Progress): Problem {
     Object.assign(problem.diagnosis, { attempts, vendorMs: msSince(startedAt), keyId })
-    observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msSince(startedAt) / 1000)
+    if (attempts > 0)
+      observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msSince(startedAt) / 1000)
     return problem
   }
 

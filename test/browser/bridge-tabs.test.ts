@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, expectHeard } from './expect.ts'
-import { answerAs, refusal } from './scripted-broker.ts'
+import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
+import { answerAs, heldBack, refusal } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
 const KEY = 'returning-ai-widget-token'
@@ -70,6 +70,43 @@ describe('many tabs', () => {
     await expectHeard(stage, two, [[expect.stringMatching('ann')]])
     await one.evaluate(() => returningAI.signOut())
     await expectHeard(stage, two, [[]])
+  })
+
+  test('are signed out together with one that has no answer yet', async () => {
+    const one = await openTab()
+    await expectHeard(stage, one, [['ann-token-1']])
+    const late = heldBack(answerAs('ann'))
+    stage.broker.script = late.script
+    const two = await openTab()
+    await expectAsked(stage, 2)
+    stage.broker.script = () => refusal(401, 'session_missing')
+    await one.evaluate(() => returningAI.signOut())
+    late.letGo()
+    await expectSeen(two, 'signed-out')
+    expect(await stage.heard(two)).toEqual([[]])
+    expect(await two.evaluate((key) => localStorage.getItem(key), KEY)).toBeNull()
+  })
+
+  test('leave the next user alone when one hears late of the sign-out', async () => {
+    const [one, two] = [await openTab(), await openTab()]
+    await expectHeard(stage, one, [[expect.stringMatching('ann')]])
+    await expectHeard(stage, two, [[expect.stringMatching('ann')]])
+    stage.broker.script = answerAs('bob')
+    const busy = two.evaluate(() => {
+      for (const end = Date.now() + 1_000; Date.now() < end;);
+    })
+    await one.evaluate(() => returningAI.signOut().then(() => returningAI.refresh()))
+    await busy
+    await expectSeen(two, 'signed-out', { reason: 'other-tab' })
+    // What the late one says would reach the other before this.
+    await one.evaluate((key) => {
+      const heard = new Promise((resolve) => new BroadcastChannel(key).addEventListener('message', resolve))
+      Object.assign(window, { heard })
+    }, KEY)
+    await two.evaluate((key) => new BroadcastChannel(key).postMessage({ broker: 'nobody' }), KEY)
+    await one.evaluate('heard')
+    await expectHeard(stage, one, [['bob-token-3']])
+    expect(await one.evaluate(() => seen.at(-1)?.type)).toBe('returning-ai:token')
   })
 
   test('are signed out together when the broker refuses the session to one', async () => {

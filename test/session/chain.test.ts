@@ -118,6 +118,28 @@ describe('the chain of modes', () => {
   })
 })
 
+describe('a source that hangs', () => {
+  it('is asked 1,024 questions at once, the next is refused as overloaded, and an end makes room', async () => {
+    const ends: (() => void)[] = []
+    const verify = () =>
+      new Promise<VerifiedClaims>((resolve) => {
+        ends.push(() => resolve({ claims: { email: 'ann@example.com' } }))
+      })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const asked = Array.from({ length: 1_024 }, (_, user) =>
+      sessions.verify(withCredential(`${user}`), new AbortController().signal),
+    )
+    const refusal = { code: 'overloaded', headers: { 'Retry-After': expect.any(String) } }
+    await expect(sessions.verify(withCredential('ann'), never)).rejects.toMatchObject(refusal)
+    ends[0]!()
+    await asked[0]
+    const next = sessions.verify(withCredential('ann'), never)
+    for (const end of ends) end()
+    expect(await next).toMatchObject({ email: 'ann@example.com' })
+    await Promise.all(asked)
+  })
+})
+
 describe('what was verified', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
@@ -162,6 +184,22 @@ describe('what was verified', () => {
     for (const fresh of [false, false, true, false])
       emails.push((await sessions.verify(withCredential('shared'), never, fresh)).email)
     expect(emails).toEqual(['ann', 'ann', 'bob', 'bob'].map((name) => `${name}@example.com`))
+  })
+
+  it('is looked at anew beside a question that is open, whose late answer is then not remembered', async () => {
+    const answers: ((email: string) => void)[] = []
+    const verify = () =>
+      new Promise<VerifiedClaims>((resolve) => {
+        answers.push((email) => resolve({ claims: { email } }))
+      })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const early = sessions.verify(withCredential('shared'), never)
+    const late = sessions.verify(withCredential('shared'), never, true)
+    answers[1]!('bob@example.com')
+    expect(await late).toMatchObject({ email: 'bob@example.com' })
+    answers[0]!('ann@example.com')
+    expect(await early).toMatchObject({ email: 'ann@example.com' })
+    expect(await sessions.verify(withCredential('shared'), never)).toMatchObject({ email: 'bob@example.com' })
   })
 
   it('is never an outage: the next request asks again', async () => {

@@ -34,6 +34,12 @@ describe('a token of the vendor', () => {
     expect(expiresIn).toBeLessThanOrEqual(120)
   })
 
+  it('that names an end beyond all time comes without one', async () => {
+    const token = `e30.${Buffer.from('{"exp":1e306}').toString('base64url')}.c2ln`
+    say(token)
+    expect(await ask()).toEqual({ token, subject: expect.any(String) })
+  })
+
   it.each(['opaque-token-1', 'not.a.jwt', '"<>&{}=1', 'x'.repeat(8192)])(
     'is handed on as it is when it is no JWT: $0',
     async (token) => {

@@ -127,9 +127,10 @@ describe('the circuit', () => {
     expect(states().map(({ state }) => state)).toEqual(['open', 'half_open', 'open'])
   })
 
-  it('stays open when the caller of the one call leaves before its end', async () => {
+  it('closes by the one call though its caller leaves, so that who asks and leaves keeps nobody out', async () => {
     await open({ halfOpenAfterMs: 1 })
-    vendor.act = () => undefined
+    let answerNow = () => {}
+    vendor.act = (socket, nth) => void (answerNow = () => giveToken(socket, nth))
     const before = vendor.requests.length
     const leaving = createLeaving()
     await vi.waitFor(() => {
@@ -138,7 +139,9 @@ describe('the circuit', () => {
     })
     await seen(before + 1)
     leaving.abort()
-    await vi.waitFor(() => expect(states().at(-1)).toMatchObject({ state: 'open' }), { interval: 2 })
+    answerNow()
+    await vi.waitFor(() => expect(states().at(-1)).toMatchObject({ state: 'closed' }), { interval: 2 })
+    expect(vendor.requests).toHaveLength(before + 1)
   })
 })
 
