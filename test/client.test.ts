@@ -168,6 +168,17 @@ describe('warm connections', () => {
     expect(vendor.connections).toBe(3)
   })
 
+  it('serve their own origin alone', async () => {
+    vendor = await startRawVendor()
+    const other = await startRawVendor()
+    open()
+    client.warm(new URL(vendor.url), 1)
+    await vi.waitFor(() => expect(vendor.openSockets()).toBe(1), { interval: 2 })
+    expect(await ask({ url: other.url })).toBe(200)
+    expect([vendor.requests.length, other.requests.length]).toEqual([0, 1])
+    other.close()
+  })
+
   it('that the vendor closed in the meantime cost no call', async () => {
     vendor = await startRawVendor()
     open()

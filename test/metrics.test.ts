@@ -57,6 +57,7 @@ describe('The admin listener', () => {
     await ask(session)
     await ask(session)
     await ask('not-a-token')
+    await (await fetch(`${publicUrl}/nowhere-at-all`)).text()
     const metrics = await readMetrics()
     for (const line of [
       'widget_tokens_issued_total{source="vendor"} 1',
@@ -68,11 +69,12 @@ describe('The admin listener', () => {
       'vendor_circuit_open 0',
       'http_requests_total{route="/widget-token",method="POST",status="200"} 2',
       'http_request_duration_seconds_count{route="/widget-token"} 3',
+      'http_requests_total{route="none",method="GET",status="404"} 1',
       'process_cpu_seconds_total',
     ]) {
       expect(metrics).toContain(line)
     }
-    expect(metrics).not.toMatch(/ada|example\.com|widget-api-key/)
+    expect(metrics).not.toMatch(/ada|nowhere|example\.com|widget-api-key/)
   })
 
   it('counts a token once as minted, also when who asked for it first has left', async () => {

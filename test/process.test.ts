@@ -113,7 +113,7 @@ describe('The start', () => {
 
   it('with a lenient HTTP parser asked of Node keeps the strict one', async () => {
     const { port } = await start({}, { nodeArgs: ['--insecure-http-parser'] })
-    const bytes = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: b\rc\r\n\r\n'
+    const bytes = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: b\x01c\r\n\r\n'
     expect((await sendBytes(port, bytes))[0]?.status).toBe(400)
   })
 })

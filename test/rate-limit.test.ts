@@ -255,19 +255,21 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
   it('count each for itself without it, say so once, and once that it is back', async () => {
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
+    const before = storeLines(broker).length
+    const said = () => storeLines(broker).slice(before)
     await redis.kill()
     expect(await statuses(5, broker)).toEqual(Array(5).fill(200))
-    expect(storeLines(broker)).toMatchObject([{ level: 'warn', counting: 'local', outcome: 'redis_offline' }])
+    expect(said()).toMatchObject([{ level: 'warn', counting: 'local', outcome: 'redis_offline' }])
     await redis.start()
     const grace = await bearer({ sub: 'grace', email: 'grace@example.com' })
     await vi.waitFor(
       async () => {
         await broker.askToken(grace)
-        expect(storeLines(broker)).toHaveLength(2)
+        expect(said()).toHaveLength(2)
       },
       { timeout: 5_000, interval: 250 },
     )
-    expect(storeLines(broker)[1]).toMatchObject({ level: 'info', counting: 'shared' })
+    expect(said()[1]).toMatchObject({ level: 'info', counting: 'shared' })
   })
 
   it('still hold a limit of their own when it was never there', async () => {
@@ -285,6 +287,6 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     expect(await statuses(3, broker)).toEqual([200, 200, 200])
     expect(performance.now() - began).toBeLessThan(3_000)
     redis.thaw()
-    expect(storeLines(broker)).toMatchObject([{ outcome: 'redis_timeout' }])
+    expect(storeLines(broker).at(-1)).toMatchObject({ outcome: 'redis_timeout' })
   })
 })

@@ -26,6 +26,7 @@ describe('POST /widget-token', () => {
       'returningai-api-key': 'widget-api-key-1',
       email: 'ada@example.com',
       'content-type': 'application/json',
+      'accept-encoding': 'identity',
     })
   })
 

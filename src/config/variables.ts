@@ -76,6 +76,7 @@ export const fromFiles = [
   'SESSION_STORE_URL',
   'SESSION_SECRET',
   'REDIS_URL',
+  'HTTPS_PROXY',
 ]
 
 export const variableNames: readonly string[] = Object.keys(variables.shape)

@@ -1,6 +1,6 @@
 import { createBatch } from '../batch.ts'
 
-/** What the parts of the broker report as it happens. Labels are words of ours: nothing in them comes from a request. */
+/** What the parts of the broker report as it happens. Labels are words of ours, and the methods that Node's parser knows. */
 export interface Metrics {
   requestEnded(route: string, method: string, status: number, seconds: number): void
   sessionVerified: (mode: string, outcome: string) => void

@@ -1,10 +1,15 @@
 import { setMaxListeners } from 'node:events'
+import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createHttpClient, type HttpClient } from '../../src/http/client.ts'
 import { createLogger } from '../../src/logger.ts'
 import { Problem } from '../../src/problems.ts'
-import { createVendorTransport, type VendorTransport } from '../../src/vendor/transport.ts'
+import {
+  createVendorTransport,
+  type VendorObserver,
+  type VendorTransport,
+} from '../../src/vendor/transport.ts'
 import { giveToken, startRawVendor, type RawVendor } from '../stand-ins/raw.ts'
 import { answer, rows } from './faults.ts'
 
@@ -32,7 +37,12 @@ afterEach(async () => {
 })
 
 function createTransport(
-  options: { maxConnections?: number; maxQueue?: number; halfOpenAfterMs?: number } = {},
+  options: {
+    maxConnections?: number
+    maxQueue?: number
+    halfOpenAfterMs?: number
+    observer?: VendorObserver
+  } = {},
 ) {
   client = createHttpClient({ maxConnections: options.maxConnections ?? 128, connectTimeoutMs: 1000 })
   const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } })
@@ -121,6 +131,31 @@ describe('the circuit', () => {
     expect(await call()).toEqual({ code: 'ok', attempts: 1 })
   })
 
+  it('tells its observer of each change, and of the calls that were made alone', async () => {
+    await client.close()
+    const told: unknown[] = []
+    const observer = {
+      vendorAnswered: (outcome: string) => void told.push(outcome),
+      circuitOpened: (open: boolean) => void told.push(open),
+    }
+    transport = createTransport({ halfOpenAfterMs: 50, observer })
+    vendor.act = answer(504)
+    await calls(20)
+    await calls(20)
+    vendor.act = giveToken
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'))
+    const failed = Array<unknown>(20).fill('vendor_5xx')
+    expect(told.filter((one) => one !== true && one !== false)).toEqual([...failed, 'ok'])
+    expect(told.filter((one) => one === true || one === false)).toEqual([true, false])
+  })
+
+  it('leaves the cause of an outage in the log, not its own refusal of a second attempt', async () => {
+    vendor.act = (socket) => void socket.resetAndDestroy()
+    const outcomes = (await calls(20)).map((one) => (one as { outcome?: string }).outcome)
+    expect(new Set(outcomes)).toEqual(new Set(['reset']))
+    expect(states()).toMatchObject([{ state: 'open' }])
+  })
+
   it('opens again when the one call fails', async () => {
     await open({ halfOpenAfterMs: 1 })
     await vi.waitFor(async () => expect(await call()).toMatchObject({ outcome: 'vendor_5xx' }))
@@ -180,11 +215,25 @@ describe('the waiting line', () => {
     const leaving = createLeaving()
     const ahead = calls(2, { signal: leaving.signal })
     await seen(2)
-    const next = call()
+    const served: string[] = []
+    const next = ['longest', 'less long'].map((name) => call().then(() => served.push(name)))
     vendor.act = giveToken
     leaving.abort()
-    expect(await next).toMatchObject({ code: 'ok' })
+    await Promise.all(next)
+    expect(served).toEqual(['longest', 'less long'])
     await ahead
+  })
+
+  it('keeps its bound however many were refused for want of room', async () => {
+    await client.close()
+    transport = createTransport({ maxConnections: 2, maxQueue: 0 })
+    const leaving = createLeaving()
+    const within = calls(2, { signal: leaving.signal })
+    for (let round = 0; round < 3; round += 1)
+      expect((await calls(2)).map(({ code }) => code)).toEqual(['overloaded', 'overloaded'])
+    await seen(2)
+    leaving.abort()
+    await within
   })
 
   it('has room again as soon as one who waits leaves', async () => {
@@ -277,6 +326,19 @@ describe('the pause that the vendor asks for', () => {
       expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
     },
   )
+
+  it('is the longest that was asked for, in whatever order', async () => {
+    const sockets: Socket[] = []
+    vendor.act = (socket) => void sockets.push(socket)
+    const both = calls(2)
+    await seen(2)
+    for (const [nth, seconds] of ['60', '1'].entries()) {
+      answer(429, '', { 'retry-after': seconds })(sockets[nth]!, 1)
+      await nextTurn()
+    }
+    await both
+    expect((await call()).retryAfter).toBe('60')
+  })
 
   it('ends with its seconds', async () => {
     vendor.act = answer(429, '', { 'retry-after': '1' })
