@@ -103,7 +103,11 @@ describe('many tabs', () => {
       const heard = new Promise((resolve) => new BroadcastChannel(key).addEventListener('message', resolve))
       Object.assign(window, { heard })
     }, KEY)
-    await two.evaluate((key) => new BroadcastChannel(key).postMessage({ broker: 'nobody' }), KEY)
+    await two.evaluate((key) => {
+      const channel = new BroadcastChannel(key)
+      const tell = channel.postMessage.bind(channel)
+      tell({ broker: 'nobody' })
+    }, KEY)
     await one.evaluate('heard')
     await expectHeard(stage, one, [['bob-token-3']])
     expect(await one.evaluate(() => seen.at(-1)?.type)).toBe('returning-ai:token')

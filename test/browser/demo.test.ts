@@ -221,7 +221,8 @@ describe('the page', () => {
     const config = { widgets: [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }] }
     await visit({ config, refusal: { status, code } }, async (page) => {
       await saysOn(page, 'session', session)
-      await page.locator('#journal', { hasText: sentence }).waitFor()
+      const newest = page.locator('#journal li').first()
+      await expect.poll(() => newest.textContent()).toContain(sentence)
     })
   })
 

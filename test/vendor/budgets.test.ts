@@ -9,13 +9,21 @@ beforeEach(() => {
   nowMs = 1_000
 })
 
-describe('the window of failures', () => {
-  const fail = (times: number, breaker = createFailureWindow(now)) => {
-    let opens = false
-    for (let nth = 0; nth < times; nth += 1) opens = breaker.failure(CircuitState.Closed)
-    return { breaker, opens }
-  }
+/** So many failures in a row, and whether the last opens the circuit. */
+function fail(times: number, breaker = createFailureWindow(now)) {
+  let opens = false
+  for (let nth = 0; nth < times; nth += 1) opens = breaker.failure(CircuitState.Closed)
+  return { breaker, opens }
+}
 
+/** How many retries there are until the budget is spent. */
+function spend(budget = createRetryBudget(now)) {
+  let spent = 0
+  while (budget.spend()) spent += 1
+  return { budget, spent }
+}
+
+describe('the window of failures', () => {
   it('opens at the twentieth call, when half of them failed', () => {
     const breaker = createFailureWindow(now)
     for (let nth = 0; nth < 10; nth += 1) breaker.success(CircuitState.Closed)
@@ -48,12 +56,6 @@ describe('the window of failures', () => {
 })
 
 describe('the budget of retries', () => {
-  const spend = (budget = createRetryBudget(now)) => {
-    let spent = 0
-    while (budget.spend()) spent += 1
-    return { budget, spent }
-  }
-
   it('is ten at first', () => expect(spend().spent).toBe(10))
 
   it('grows by one for five calls', () => {

@@ -164,8 +164,8 @@ describe('the circuit', () => {
 
   it('closes by the one call though its caller leaves, so that who asks and leaves keeps nobody out', async () => {
     await open({ halfOpenAfterMs: 1 })
-    let answerNow = () => {}
-    vendor.act = (socket, nth) => void (answerNow = () => giveToken(socket, nth))
+    const asking: Socket[] = []
+    vendor.act = (socket) => void asking.push(socket)
     const before = vendor.requests.length
     const leaving = createLeaving()
     await vi.waitFor(() => {
@@ -174,7 +174,7 @@ describe('the circuit', () => {
     })
     await seen(before + 1)
     leaving.abort()
-    answerNow()
+    giveToken(asking[0]!, 1)
     await vi.waitFor(() => expect(states().at(-1)).toMatchObject({ state: 'closed' }), { interval: 2 })
     expect(vendor.requests).toHaveLength(before + 1)
   })
