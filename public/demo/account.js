@@ -69,6 +69,8 @@ function describe(part, { name, email }) {
 
 /** @param {string} user */
 async function signIn(user) {
+  // A switch is a sign-out first: nothing of the last user stays in view, whatever comes.
+  if (accounts.current) await window.returningAI.signOut()
   accounts.current = await order('sign-in', { user })
   report(`${accounts.current?.name} signed in to the app.`)
   redraw('[data-action=switch]')

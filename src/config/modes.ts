@@ -1,8 +1,8 @@
-import { jwtAlgorithms } from './rules.ts'
+import { jwtAlgorithms, type SessionMode } from './rules.ts'
 import type { Variables } from './variables.ts'
 
 /** What each mode's verifier is made of. */
-export function toModeConfig(mode: string, env: Variables) {
+export function toModeConfig(mode: SessionMode, env: Variables) {
   switch (mode) {
     case 'forward-auth':
       return { mode, url: need(env.SESSION_FORWARD_URL) } as const
@@ -23,9 +23,9 @@ export function toModeConfig(mode: string, env: Variables) {
         peers: need(env.SESSION_HEADER_PEERS),
         proof: need(env.SESSION_HEADER_PROOF),
       } as const
-    default:
+    case 'express-session':
       return {
-        mode: 'express-session',
+        mode,
         storeUrl: need(env.SESSION_STORE_URL),
         prefix: env.SESSION_STORE_PREFIX,
         cookie: env.SESSION_STORE_COOKIE,

@@ -3,7 +3,7 @@ import type { Environment, Fault } from './sources.ts'
 
 // Which variables need, or exclude, which others. Each rule looks only at what is set, so that all faults show at once.
 
-const neededByMode: Record<string, readonly string[]> = {
+const neededByMode = {
   'forward-auth': ['SESSION_FORWARD_URL'],
   jwt: [],
   introspection: [
@@ -13,9 +13,11 @@ const neededByMode: Record<string, readonly string[]> = {
   ],
   'trusted-header': ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF'],
   'express-session': ['SESSION_STORE_URL', 'SESSION_SECRET'],
-}
+} satisfies Record<string, readonly string[]>
 
-export const sessionModes = Object.keys(neededByMode)
+export type SessionMode = keyof typeof neededByMode
+
+export const sessionModes = Object.keys(neededByMode) as SessionMode[]
 
 export const shutdownDefaults = { delayMs: '3000', timeoutMs: '8000' }
 
@@ -29,7 +31,7 @@ export function findConflicts(values: Environment): Fault[] {
     ...required(values, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'], 'is required'),
     ...sessionModes
       .filter((mode) => modes.has(mode))
-      .flatMap((mode) => required(values, neededByMode[mode]!, `is required for SESSION_MODE=${mode}`)),
+      .flatMap((mode) => required(values, neededByMode[mode], `is required for SESSION_MODE=${mode}`)),
     ...(modes.has('jwt') ? jwtConflicts(values) : []),
     ...shutdownConflicts(values),
     ...transportConflicts(values),

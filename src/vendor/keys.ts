@@ -45,7 +45,7 @@ export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOpt
   function reject(outcome: string): void {
     const keyIds = current.map(({ id }) => id)
     const advice =
-      'WIDGET_API_KEY_FILE must hold one or two lines of visible ASCII: the keys read before stay in use'
+      'WIDGET_API_KEY_FILE must be readable and hold one or two lines of visible ASCII: the keys read before stay in use'
     logger.error({ event: 'api_key_file', outcome, keyIds }, advice)
   }
 
