@@ -199,6 +199,18 @@ describe('What must be there', () => {
     for (const fault of faults) expect(fault).toMatch(/is required|needs exactly one of/)
   })
 
+  it('refuses to want a verified email of a header, which says nothing about it', () => {
+    const header = {
+      SESSION_HEADER: 'x-email',
+      SESSION_HEADER_PEERS: '127.0.0.1',
+      SESSION_HEADER_PROOF: 'proof',
+    }
+    const settings = { SESSION_MODE: 'trusted-header', ...header, SESSION_REQUIRE_VERIFIED_EMAIL: 'true' }
+    expect(faultsOf(settings)).toEqual([
+      'SESSION_REQUIRE_VERIFIED_EMAIL refuses everybody with SESSION_MODE=trusted-header',
+    ])
+  })
+
   it('an empty environment names the three that everybody needs', () => {
     expect(() => loadConfig({})).toThrow(
       'The configuration is not usable:\n  WIDGET_COMMUNITY_ID is required\n  WIDGET_API_KEY is required\n  SESSION_MODE is required',

@@ -67,6 +67,7 @@ describe('the image', () => {
       ...(permission === '--permission' ? ['--allow-net'] : []),
     ]
     const allowed = flags.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag.split('=')[0] ?? ''))
+    expect(allowed).toEqual(expect.arrayContaining([permission, `--allow-fs-read=${root}*`]))
     const broker = spawn(process.execPath, [...allowed, `${root}dist/server.js`], {
       cwd: root,
       env: { ...validEnvironment, HOST: '127.0.0.1', PORT: '0', SHUTDOWN_DELAY_MS: '0' },

@@ -33,6 +33,7 @@ export function findConflicts(values: Environment): Fault[] {
       .filter((mode) => modes.has(mode))
       .flatMap((mode) => required(values, neededByMode[mode], `is required for SESSION_MODE=${mode}`)),
     ...(modes.has('jwt') ? jwtConflicts(values) : []),
+    ...verifiedEmailConflicts(values),
     ...shutdownConflicts(values),
     ...transportConflicts(values),
     ...notYetThere
@@ -95,6 +96,18 @@ export function jwtAlgorithms({
 
 function faultOf(name: string, message: string | undefined): Fault[] {
   return message ? [{ name, message }] : []
+}
+
+/** A header says nothing about verification, so that everybody would be refused. */
+function verifiedEmailConflicts(values: Environment): Fault[] {
+  return values.SESSION_MODE === 'trusted-header' && values.SESSION_REQUIRE_VERIFIED_EMAIL === 'true'
+    ? [
+        {
+          name: 'SESSION_REQUIRE_VERIFIED_EMAIL',
+          message: 'refuses everybody with SESSION_MODE=trusted-header',
+        },
+      ]
+    : []
 }
 
 function shutdownConflicts(values: Environment): Fault[] {
