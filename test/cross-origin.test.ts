@@ -86,6 +86,10 @@ describe('A request with the cookies of a browser', () => {
     ({ headers }) => expectRefused(headers),
   )
 
+  it('passes from its own origin however its Host is spelled', async () => {
+    expect((await ask({ host: 'BROKER.example', origin: own })).status).toBe(200)
+  })
+
   it('is refused before its session is looked at', () => expectRefused({ cookie: 'sid=x', origin: attacker }))
 })
 

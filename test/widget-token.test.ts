@@ -39,6 +39,7 @@ describe('POST /widget-token', () => {
     const second = await ask({ 'cache-control': 'no-cache' })
     expect(second).not.toBe(first)
     expect(await ask()).toBe(second)
-    expect(vendor.requests).toHaveLength(2)
+    expect(await ask({ 'cache-control': 'max-age=0, No-Cache' })).not.toBe(second)
+    expect(vendor.requests).toHaveLength(3)
   })
 })

@@ -132,7 +132,7 @@ describe('the answer', () => {
     ['it is a list', [good], 'inactive'],
     ['it is null', null, 'inactive'],
     ['it is the word true', true, 'inactive'],
-    ['its exp has passed', { ...good, exp: inSeconds(-61) }, 'expired'],
+    ['its exp has passed, by more than the tolerance', { ...good, exp: inSeconds(-35) }, 'expired'],
     ['its exp is a string', { ...good, exp: '9999999999' }, 'claim_exp'],
     ['its nbf is ahead', { ...good, nbf: inSeconds(120) }, 'claim_nbf'],
     ['its nbf is an object', { ...good, nbf: {} }, 'claim_nbf'],
@@ -146,6 +146,11 @@ describe('the answer', () => {
     server.answer = answerJson({ error: 'unsupported_token_type' }, 400)
     const verdict = await (await open()).ask(bearer(createToken()))
     expect(verdict).toMatchObject({ status: 401, outcome: 'unsupported_token_type' })
+  })
+
+  it('is an outage when the server fails, whatever its body says', async () => {
+    server.answer = answerJson({ error: 'unsupported_token_type' }, 500)
+    expect(await (await open()).ask(bearer(createToken()))).toMatchObject({ status: 503 })
   })
 
   it.each<[string, unknown]>([
