@@ -69,11 +69,13 @@ describe('What a proxy in front may read differently is refused, and what follow
     ['a second equal Host', 'hOsT: a\r\n'],
     ['a header without name', ': x\r\n'],
     ['a header without colon', 'xyz\r\n'],
-    ['a hundred headers', 'a:\r\n'.repeat(100)],
   ])('%s', (_what, lines) => expectCut(post(lines), [400]))
 
-  it('a Host behind 2,500 other headers', () =>
-    expectCut(post(`${'a:\r\n'.repeat(2_500)}Host: b\r\n`), [400]))
+  // Node 24 refuses them itself.
+  it.each([
+    ['a hundred headers', 'a:\r\n'.repeat(100)],
+    ['a Host behind 2,500 other headers', `${'a:\r\n'.repeat(2_500)}Host: b\r\n`],
+  ])('%s', (_what, lines) => expectCut(post(lines), [400, 431]))
 
   it.each([
     ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n'],

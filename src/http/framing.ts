@@ -3,7 +3,7 @@ import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 import { headerLines } from './header-lines.ts'
 
-/** More would not be seen: Node keeps so many header lines of a request and drops the rest. */
+/** More would not be seen: Node 20 keeps so many header lines of a request and drops the rest. */
 export const maxHeaders = 100
 
 /** Connections that must carry nothing more: what stands behind an ambiguous request may be a part of it. */

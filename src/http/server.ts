@@ -30,7 +30,7 @@ export function createHttpServer(app: Express, logger: Logger, slowClient = pati
   )
   server.maxConnections = 20_000
   server.maxRequestsPerSocket = 10_000
-  // Node drops the ones behind it unseen, a second Host among them: the app refuses who has so many.
+  // Node 20 drops the ones behind it unseen, a second Host among them: the app refuses who has so many.
   server.maxHeadersCount = maxHeaders
   // Nothing read and nothing written for longer than the longest deadlines, of session and vendor, together allow.
   server.timeout = 130_000
