@@ -4,6 +4,9 @@ import { byId, find } from './dom.js'
 
 /** @type {Record<string, string>} */
 const reasons = {
+  session_missing: 'No session came: nobody is signed in, or the cookie does not reach the broker.',
+  session_invalid:
+    'A session came, and was refused: it is over, or the broker’s settings do not fit it. “outcome” in its log says more.',
   network: 'The broker cannot be reached.',
   vendor_rate_limited: 'The vendor asks for a pause.',
   vendor_unavailable: 'The vendor does not answer.',
@@ -61,7 +64,11 @@ export function report(sentence) {
 /** Tells the page who is signed in, where it can know. @param {{ name: string } | undefined} current */
 export function showUser(current) {
   user = current
-  if (user) show('session', 'ok', `Signed in as ${user.name}`)
+  if (user) showSignedIn()
+}
+
+function showSignedIn() {
+  show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
 }
 
 /**
@@ -79,7 +86,7 @@ function showToken({ detail: { renewed, expiresIn, subject } }) {
   const replaced = renewed && holder === subject
   holder = subject
   goodUntil = expiresIn === undefined ? 0 : performance.now() + expiresIn * 1000
-  show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
+  showSignedIn()
   show('token', 'ok', replaced ? 'Token renewed' : 'Token received', 'Valid for one session')
   showEmbeds('ok', 'Handed to #')
   offerRenewal('Renew now')
@@ -96,20 +103,13 @@ function showSignedOut({ detail: { reason, code } }) {
   show('session', refused ? 'bad' : 'idle', refused ? 'Session refused' : 'Signed out')
   show('token', 'idle', 'No token', inDemo ? 'Sign in to get one' : 'Sign in to your app, then try again')
   showEmbeds('idle', '# waiting for a sign-in')
-  report(reason === 'session' ? sessionFault(code) : 'Signed out: the token is forgotten.')
-}
-
-/** @param {string} code */
-function sessionFault(code) {
-  return code === 'session_invalid'
-    ? 'A session came, and was refused: it is over, or the broker’s settings do not fit it. “outcome” in its log says more.'
-    : 'No session came: nobody is signed in, or the cookie does not reach the broker.'
+  report(reason === 'session' ? (reasons[code] ?? 'Signed out.') : 'Signed out: the token is forgotten.')
 }
 
 /** @param {CustomEvent<import('./bridge.js').ErrorDetail>} event */
 function showError({ detail: { code, retrying } }) {
   // Who asks the vendor has a good session.
-  if (code.startsWith('vendor_')) show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
+  if (code.startsWith('vendor_')) showSignedIn()
   showRefusal(reasons[code] ?? `The broker refused (${code}).`, retrying)
 }
 

@@ -192,7 +192,7 @@ describe('A connection that pipelines', () => {
       .logLines()
       .slice(from)
       .filter(({ event }) => event === 'connection_cut')
-    expect(cuts).toMatchObject([{ outcome: 'answers_not_read', clientIp: '127.0.0.1' }])
+    expect(cuts).toMatchObject([{ outcome: 'too_many_pipelined', clientIp: '127.0.0.1' }])
     expect((await sendBytes(broker.port, health)).map(({ status }) => status)).toEqual([200])
   })
 

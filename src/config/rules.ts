@@ -100,14 +100,10 @@ function faultOf(name: string, message: string | undefined): Fault[] {
 
 /** A header says nothing about verification, so that everybody would be refused. */
 function verifiedEmailConflicts(values: Environment): Fault[] {
-  return values.SESSION_MODE === 'trusted-header' && values.SESSION_REQUIRE_VERIFIED_EMAIL === 'true'
-    ? [
-        {
-          name: 'SESSION_REQUIRE_VERIFIED_EMAIL',
-          message: 'refuses everybody with SESSION_MODE=trusted-header',
-        },
-      ]
-    : []
+  const nobodyPasses =
+    values.SESSION_MODE === 'trusted-header' && values.SESSION_REQUIRE_VERIFIED_EMAIL === 'true'
+  const message = nobodyPasses ? 'refuses everybody with SESSION_MODE=trusted-header' : undefined
+  return faultOf('SESSION_REQUIRE_VERIFIED_EMAIL', message)
 }
 
 function shutdownConflicts(values: Environment): Fault[] {

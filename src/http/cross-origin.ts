@@ -42,20 +42,20 @@ export function requireTrustedOrigin(
     const { origin } = request.headers
     const listed = origin !== undefined && allowed.has(origin)
     if (isNavigation(request)) throw notAllowed('not_a_script')
-    if (!listed) requireSameOrigin(request, carriesCookie)
+    const foreign = listed ? undefined : findForeign(request, carriesCookie)
+    if (foreign !== undefined) throw notAllowed(foreign)
     response.locals.origin = listed ? origin : 'same-origin'
     next()
   }
 }
 
-function requireSameOrigin(request: Request, carriesCookie: (request: Request) => boolean): void {
+/** What speaks against a page of our own origin. */
+function findForeign(request: Request, carriesCookie: (request: Request) => boolean): string | undefined {
   const { origin, host, 'sec-fetch-site': site } = request.headers
-  if (origin === 'null') throw notAllowed('origin_null')
-  if (site !== undefined) {
-    if (site !== 'same-origin') throw notAllowed('origin_not_listed')
-  } else if (origin !== undefined) {
-    if (hostOf(origin) !== host?.toLowerCase()) throw notAllowed('origin_not_host')
-  } else if (carriesCookie(request)) throw notAllowed('origin_missing')
+  if (origin === 'null') return 'origin_null'
+  if (site !== undefined) return site === 'same-origin' ? undefined : 'origin_not_listed'
+  if (origin !== undefined) return hostOf(origin) === host?.toLowerCase() ? undefined : 'origin_not_host'
+  return carriesCookie(request) ? 'origin_missing' : undefined
 }
 
 /** `outcome` is for the log: what spoke against the request, in words of ours. */

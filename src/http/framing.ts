@@ -11,8 +11,8 @@ const condemned = new WeakSet<Socket>()
 
 /**
  * Refuses what a proxy in front may read differently than we do (RFC 9112 §3.2, §6.1, §11.2): two Hosts or none,
- * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9, headers without end. Node's parser lets these pass, and
- * hands over the requests behind them although the connection is about to close.
+ * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9, more headers than we see. Node's
+ * parser lets these pass, and hands over the requests behind them although the connection is about to close.
  */
 export const rejectAmbiguousFraming: RequestHandler = (request, _response, next) => {
   if (isClear(request) && !condemned.has(request.socket)) {

@@ -8,10 +8,10 @@ const maxOpen = 16
 const answers = new WeakMap<Socket, ServerResponse[]>()
 
 /**
- * Cuts a connection that asks on and on without taking its answers, before they fill the memory (RFC 9112 §9.3.2 lets a server
- * bound pipelining). At the end of a connection, each open answer hears `close`, which Node 20 tells the first alone.
+ * Cuts a connection that asks for more before its answers are out, and tells who it was: unread answers would fill the memory
+ * (RFC 9112 §9.3.2 lets a server bound pipelining). At the end of a connection, each open answer hears `close`, which Node 20 tells the first alone.
  */
-export function limitPipelining(serve: RequestListener, cut: (socket: Socket) => void): RequestListener {
+export function limitPipelining(serve: RequestListener, tellCut: (socket: Socket) => void): RequestListener {
   return function serveWithinLimit(request, response) {
     const { socket } = request
     if (socket.destroyed) return
@@ -21,7 +21,7 @@ export function limitPipelining(serve: RequestListener, cut: (socket: Socket) =>
       serve(request, response)
       return
     }
-    cut(socket)
+    tellCut(socket)
     socket.destroy()
   }
 }

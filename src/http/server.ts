@@ -26,7 +26,7 @@ export function createHttpServer(app: Express, logger: Logger, slowClient = pati
       // The app refuses a missing Host itself, by a problem document and with a line in the log.
       requireHostHeader: false,
     },
-    limitPipelining(app, (socket) => logUnread(socket, logger)),
+    limitPipelining(app, (socket) => logCut(socket, logger)),
   )
   server.maxConnections = 20_000
   server.maxRequestsPerSocket = 10_000
@@ -73,8 +73,8 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger)
   )
 }
 
-function logUnread({ remoteAddress }: Socket, logger: Logger): void {
-  logger.info({ event: 'connection_cut', outcome: 'answers_not_read', clientIp: remoteAddress })
+function logCut({ remoteAddress }: Socket, logger: Logger): void {
+  logger.info({ event: 'connection_cut', outcome: 'too_many_pipelined', clientIp: remoteAddress })
 }
 
 /** The answer to what never reaches the app, once it is in the log: the last of its connection. */

@@ -20,6 +20,7 @@ export function readCookie(request: IncomingMessage, name: string): string | und
   const header = request.headers.cookie
   if (header === undefined || !header.includes(`${name}=`)) return undefined
   const value = requireOne(header.split(';').map((pair) => parseCookie(pair, asSent)[name]))
+  // Now decoded, as the library does.
   return requireLength(value && parseCookie(`value=${value}`).value)
 }
 

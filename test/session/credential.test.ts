@@ -42,13 +42,16 @@ function readFrom(entries: string, headers: readonly (readonly [string, string])
   return ask(origin, headers, `/${encodeURIComponent(entries)}`)
 }
 
-/** How long five requests with so many cookies of the name take, in milliseconds. */
+/** How long a request with so many cookies of the name takes, the fastest of ten, in milliseconds. */
 async function timeOf(pair: string): Promise<number> {
   const headers = [['Cookie', pair.repeat(2_500)]] as const
-  await readFrom('cookie:sid', headers)
-  const startedAt = performance.now()
-  for (let round = 0; round < 5; round += 1) await readFrom('cookie:sid', headers)
-  return performance.now() - startedAt
+  const times: number[] = []
+  for (let round = 0; round < 10; round += 1) {
+    const startedAt = performance.now()
+    await readFrom('cookie:sid', headers)
+    times.push(performance.now() - startedAt)
+  }
+  return Math.min(...times)
 }
 
 const ambiguous = { code: 'bad_request', outcome: 'ambiguous_credentials' }

@@ -138,12 +138,12 @@ describe('the circuit', () => {
       vendorAnswered: (outcome: string) => void told.push(outcome),
       circuitOpened: (open: boolean) => void told.push(open),
     }
-    transport = createTransport({ halfOpenAfterMs: 50, observer })
+    transport = createTransport({ halfOpenAfterMs: 500, observer })
     vendor.act = answer(504)
     await calls(20)
     await calls(20)
     vendor.act = giveToken
-    await vi.waitFor(async () => expect((await call()).code).toBe('ok'))
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'), { timeout: 5_000 })
     const failed = Array<unknown>(20).fill('vendor_5xx')
     expect(told.filter((one) => one !== true && one !== false)).toEqual([...failed, 'ok'])
     expect(told.filter((one) => one === true || one === false)).toEqual([true, false])
