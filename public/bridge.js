@@ -179,13 +179,13 @@
     }
   }
 
-  /** One tab at a time; a frozen one may keep the lock: nobody waits long. */
+  /** One tab at a time; a frozen one may keep the lock. */
   async function inTurn(send = () => exchange()) {
     if (!navigator.locks) return send()
     return navigator.locks.request(KEY, { signal: AbortSignal.timeout(3_000) }, send).catch(send)
   }
 
-  // Ends waits, but not before the broker's Retry-After.
+  // Not before the broker's Retry-After.
   function wake() {
     for (const source of sources.values())
       if (source.timer && Date.now() >= source.wakeAt && !document.hidden) source.wake?.()
