@@ -1,7 +1,3 @@
-import type { ErrorRequestHandler, Response } from 'express'
-import { presetHeaders, sendText } from './http/answer.ts'
-import { describeError } from './logger.ts'
-
 interface Refusal {
   status: number
   title: string
@@ -140,7 +136,7 @@ interface Circumstances {
   cause?: unknown
 }
 
-/** A refusal on its way to the caller: thrown anywhere, written by `writeProblem` alone (RFC 9457). */
+/** A refusal on its way to the caller: thrown anywhere, written by `http/write-problem.ts` alone (RFC 9457). */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number
@@ -176,25 +172,4 @@ export function problemDocument(
     detail,
     requestId,
   })
-}
-
-/** Writes a refusal, unless an answer has begun: then the connection is cut, so that nobody takes half for whole. */
-export function sendProblem(response: Response, problem: Problem): void {
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
-  Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
-  response.statusCode = problem.status
-  presetHeaders(response, { ...problem.headers, 'Cache-Control': 'no-store' })
-  sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
-}
-
-/** The one error handler: a `Problem` as it is, anything else is a bug of ours, told to the log alone. */
-export const writeProblem: ErrorRequestHandler = (error, _request, response, _next) => {
-  sendProblem(response, error instanceof Problem ? error : createInternal(error))
-}
-
-function createInternal(cause: unknown): Problem {
-  return new Problem('internal', { cause, diagnosis: describeError(cause) })
 }

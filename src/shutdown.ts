@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Broker } from './broker.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './telemetry/logger.ts'
 
 interface ShutdownOptions {
   server: Server

@@ -1,9 +1,9 @@
-import type { AbortSignalLike } from './abort.ts'
-import { createCache } from './cache.ts'
-import { createSingleFlight } from './single-flight.ts'
+import type { AbortSignalLike } from './lib/abort.ts'
+import { createCache } from './lib/cache.ts'
+import { createSingleFlight } from './lib/single-flight.ts'
 import type { Session } from './session/identity.ts'
-import type { KeyRing } from './vendor/keys.ts'
-import type { IssuedToken, TokenIssuer } from './vendor/signin.ts'
+import type { KeyRing } from './returning-ai/keys.ts'
+import type { IssuedToken, TokenIssuer } from './returning-ai/signin.ts'
 
 export interface TokenRequest {
   session: Session

@@ -4,10 +4,10 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { mintVendorToken, startVendor, type Vendor, type VendorAnswer } from './stand-ins/vendor.ts'
-import { sessionSecret, signSession, startBroker, validEnvironment } from './stand-ins/broker.ts'
-import { send, sendBytes, type Answer, type Question } from './stand-ins/exchange.ts'
-import { startProcess } from './stand-ins/process.ts'
+import { mintVendorToken, startVendor, type Vendor, type VendorAnswer } from './peers/vendor.ts'
+import { sessionSecret, signSession, startBroker, validEnvironment } from './peers/broker.ts'
+import { send, sendBytes, type Answer, type Question } from './peers/exchange.ts'
+import { startProcess } from './peers/process.ts'
 
 // One secret for each place from which something could leak. `Zq7` begins none that occurs by chance.
 const canary = (place: string) => `Zq7${place}Zq7`

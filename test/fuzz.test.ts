@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startBroker, type RunningBroker } from './stand-ins/broker.ts'
-import { parseAnswers, type Answer } from './stand-ins/exchange.ts'
-import { startVendor, type Vendor } from './stand-ins/vendor.ts'
+import { startBroker, type RunningBroker } from './peers/broker.ts'
+import { parseAnswers, type Answer } from './peers/exchange.ts'
+import { startVendor, type Vendor } from './peers/vendor.ts'
 
 let vendor: Vendor
 let broker: RunningBroker

@@ -2,11 +2,12 @@ import express from 'express'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createLogger } from '../src/logger.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
 import { logRequests } from '../src/http/request-log.ts'
-import { Problem, problemDocument, sendProblem, writeProblem, type ProblemCode } from '../src/problems.ts'
-import { send } from './stand-ins/exchange.ts'
-import { accessLineOf, expectProblem } from './stand-ins/promises.ts'
+import { sendProblem, writeProblem } from '../src/http/write-problem.ts'
+import { Problem, problemDocument, type ProblemCode } from '../src/problems.ts'
+import { send } from './peers/exchange.ts'
+import { accessLineOf, expectProblem } from './peers/promises.ts'
 
 // The table of the contract.
 const contract: Record<ProblemCode, number> = {

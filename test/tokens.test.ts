@@ -2,10 +2,10 @@ import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTokens, type TokenRequest } from '../src/tokens.ts'
 import type { Session } from '../src/session/identity.ts'
-import type { IssuedToken } from '../src/vendor/signin.ts'
-import { answerJson, startEndpoint } from './session/fixtures/endpoint.ts'
-import { signSession, startBroker, type RunningBroker } from './stand-ins/broker.ts'
-import { startVendor, type Vendor } from './stand-ins/vendor.ts'
+import type { IssuedToken } from '../src/returning-ai/signin.ts'
+import { answerJson, startEndpoint } from './peers/endpoint.ts'
+import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
+import { startVendor, type Vendor } from './peers/vendor.ts'
 
 const ada: Session = { credentialHash: 'credential-1', mode: 'jwt', email: 'ada@example.com', subject: 'ada' }
 const ring = (name: string) => ({ name, current: () => [] })

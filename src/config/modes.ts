@@ -1,13 +1,15 @@
-import { jwtAlgorithms, type SessionMode } from './rules.ts'
+import type { JwtSettings } from '../session/jwt.ts'
+import type { ModeSettings, SessionMode } from '../session/modes.ts'
+import { jwtAlgorithms } from './rules.ts'
 import type { Variables } from './variables.ts'
 
-/** What each mode's verifier is made of. */
-export function toModeConfig(mode: SessionMode, env: Variables) {
+/** The settings of one mode, from the variables that belong to it. */
+export function toModeSettings(mode: SessionMode, env: Variables): ModeSettings {
   switch (mode) {
     case 'forward-auth':
-      return { mode, url: need(env.SESSION_FORWARD_URL) } as const
+      return { mode, url: need(env.SESSION_FORWARD_URL) }
     case 'jwt':
-      return { mode, ...jwtConfig(env) } as const
+      return { mode, ...jwtSettings(env) }
     case 'introspection':
       return {
         mode,
@@ -15,14 +17,14 @@ export function toModeConfig(mode: SessionMode, env: Variables) {
         url: need(env.SESSION_INTROSPECTION_URL),
         clientId: need(env.SESSION_INTROSPECTION_CLIENT_ID),
         clientSecret: need(env.SESSION_INTROSPECTION_CLIENT_SECRET),
-      } as const
+      }
     case 'trusted-header':
       return {
         mode,
         header: need(env.SESSION_HEADER),
         peers: need(env.SESSION_HEADER_PEERS),
         proof: need(env.SESSION_HEADER_PROOF),
-      } as const
+      }
     case 'express-session':
       return {
         mode,
@@ -30,11 +32,11 @@ export function toModeConfig(mode: SessionMode, env: Variables) {
         prefix: env.SESSION_STORE_PREFIX,
         cookie: env.SESSION_STORE_COOKIE,
         secrets: need(env.SESSION_SECRET),
-      } as const
+      }
   }
 }
 
-function jwtConfig(env: Variables) {
+function jwtSettings(env: Variables): JwtSettings {
   return {
     source: env.SESSION_JWT_SOURCE,
     key: jwtKey(env),

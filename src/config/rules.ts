@@ -1,5 +1,6 @@
 import { findAlgorithmsFault, findPublicKeyFault, findSecretFault } from '../session/jwt-key.ts'
-import type { Environment, Fault } from './sources.ts'
+import type { SessionMode } from '../session/modes.ts'
+import type { Environment, Fault } from './files.ts'
 
 // Which variables need, or exclude, which others. Each rule looks only at what is set, so that all faults show at once.
 
@@ -13,9 +14,7 @@ const neededByMode = {
   ],
   'trusted-header': ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF'],
   'express-session': ['SESSION_STORE_URL', 'SESSION_SECRET'],
-} satisfies Record<string, readonly string[]>
-
-export type SessionMode = keyof typeof neededByMode
+} satisfies Record<SessionMode, readonly string[]>
 
 export const sessionModes = Object.keys(neededByMode) as SessionMode[]
 

@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { createBroker } from '../broker.ts'
-import { loadConfig } from '../config.ts'
-import { createHttpServer } from '../http/server.ts'
-import { createLogger } from '../logger.ts'
-import { createSandbox } from '../sandbox/app.ts'
-import { createDemoApp } from './app.ts'
+import { loadConfig } from '../config/config.ts'
+import { createHttpServer } from '../http/http-server.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { createSandbox } from '../sandbox/sandbox.ts'
+import { createDemoApp } from './customer-app.ts'
 
 const widgets = [
   'channel-widget:64f0c2a1b3d4e5f607182931',

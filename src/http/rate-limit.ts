@@ -6,10 +6,10 @@ import {
   createStoreNotice,
   type Count,
   type Counter,
-} from '../counter.ts'
-import type { Logger } from '../logger.ts'
+} from './counter.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
-import { createRedis, type Redis } from '../redis.ts'
+import { createRedis, type Redis } from '../outbound/redis.ts'
 import { clientAddress } from './request-log.ts'
 
 /** Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many. */

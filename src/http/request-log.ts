@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
 import { presetHeaders } from './answer.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace

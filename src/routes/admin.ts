@@ -1,11 +1,12 @@
 import type { Express } from 'express'
 import { dataHeaders } from '../http/headers.ts'
-import type { Exposition } from '../http/metrics.ts'
+import type { Exposition } from '../telemetry/metrics.ts'
 import { logRequests } from '../http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from '../http/router.ts'
-import type { Lifecycle } from '../lifecycle.ts'
-import type { Logger } from '../logger.ts'
-import { writeProblem } from '../problems.ts'
+import { writeProblem } from '../http/write-problem.ts'
+import type { Lifecycle } from '../http/lifecycle.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
 import { answerHealthz, answerReadyz } from './probes.ts'
 
 interface AdminDependencies {

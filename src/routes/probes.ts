@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import { presetHeaders } from '../http/answer.ts'
-import type { Lifecycle } from '../lifecycle.ts'
+import type { Lifecycle } from '../http/lifecycle.ts'
 import { Problem } from '../problems.ts'
 
 /** Liveness: the process answers. Depends on nothing else, or an outage elsewhere would restart us. */

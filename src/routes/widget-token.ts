@@ -1,14 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { Abort } from '../abort.ts'
+import { Abort } from '../lib/abort.ts'
 import { presetHeaders, sendText } from '../http/answer.ts'
-import type { Metrics } from '../http/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import type { Logger } from '../logger.ts'
-import type { Sessions } from '../session/chain.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Sessions } from '../session/sessions.ts'
 import type { Session } from '../session/identity.ts'
 import type { Tokens, UsableToken } from '../tokens.ts'
-import type { KeyRings } from '../vendor/keys.ts'
-import type { IssuedToken } from '../vendor/signin.ts'
+import type { KeyRings } from '../returning-ai/keys.ts'
+import type { IssuedToken } from '../returning-ai/signin.ts'
 
 export interface WidgetTokenDependencies {
   logger: Logger

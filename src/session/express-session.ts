@@ -1,18 +1,21 @@
 import { hash } from 'node:crypto'
 import { unsign } from 'cookie-signature'
-import { isRecord, parseJson } from '../json.ts'
-import { createRedis, type Redis, type RedisFault } from '../redis.ts'
-import type { SessionVerifier } from './chain.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
+import { createRedis, type Redis, type RedisFault } from '../outbound/redis.ts'
+import type { SessionVerifier } from './sessions.ts'
 import { readCookie, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './identity.ts'
 
-interface ExpressSessionOptions {
+export interface ExpressSessionSettings {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */
   storeUrl: string
   prefix: string
   /** The app's cookie secrets: it signs with the first, and still takes the others. */
   secrets: readonly string[]
   cookie: string
+}
+
+interface ExpressSessionOptions extends ExpressSessionSettings {
   timeoutMs: number
 }
 

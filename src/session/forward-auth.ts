@@ -1,17 +1,20 @@
 import type { IncomingMessage } from 'node:http'
-import { toMonotonic } from '../clock.ts'
-import type { HttpClient } from '../http/client.ts'
-import type { OutboundAnswer } from '../http/exchange.ts'
-import { isRecord } from '../json.ts'
-import type { SessionVerifier } from './chain.ts'
+import { toMonotonic } from '../lib/clock.ts'
+import type { HttpClient } from '../outbound/client.ts'
+import type { OutboundAnswer } from '../outbound/exchange.ts'
+import { isRecord } from '../lib/json.ts'
+import type { SessionVerifier } from './sessions.ts'
 import { readBearer, readHeader, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { VerifiedClaims } from './identity.ts'
-import { askSource, parseSourceJson } from './source.ts'
+import { askSource, parseSourceJson } from './ask-source.ts'
 
-interface ForwardAuthOptions {
-  client: HttpClient
+export interface ForwardAuthSettings {
   /** The customer's own "who am I" endpoint: never chosen by anything in a request. */
   url: URL
+}
+
+interface ForwardAuthOptions extends ForwardAuthSettings {
+  client: HttpClient
   timeoutMs: number
   rememberMs: number
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { domainToASCII } from 'node:url'
-import { isRecord } from '../json.ts'
+import { isRecord } from '../lib/json.ts'
 import { Problem } from '../problems.ts'
 
 export type Claims = Record<string, unknown>

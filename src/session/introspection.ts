@@ -1,21 +1,24 @@
 import { hash } from 'node:crypto'
-import { clockToleranceSeconds, toMonotonic } from '../clock.ts'
-import type { HttpClient } from '../http/client.ts'
-import type { OutboundAnswer } from '../http/exchange.ts'
-import { isRecord } from '../json.ts'
+import { clockToleranceSeconds, toMonotonic } from '../lib/clock.ts'
+import type { HttpClient } from '../outbound/client.ts'
+import type { OutboundAnswer } from '../outbound/exchange.ts'
+import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
-import type { SessionVerifier } from './chain.ts'
+import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './identity.ts'
-import { askSource, parseSourceJson } from './source.ts'
+import { askSource, parseSourceJson } from './ask-source.ts'
 
-export interface IntrospectionVerifierOptions {
-  client: HttpClient
+export interface IntrospectionSettings {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
   source: readonly string[]
   url: URL
   clientId: string
   clientSecret: string
+}
+
+export interface IntrospectionVerifierOptions extends IntrospectionSettings {
+  client: HttpClient
   timeoutMs: number
   rememberMs: number
 }

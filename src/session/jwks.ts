@@ -1,9 +1,9 @@
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose'
 import { createLocalJWKSet } from 'jose/jwks/local'
-import type { HttpClient } from '../http/client.ts'
+import type { HttpClient } from '../outbound/client.ts'
 import { Problem } from '../problems.ts'
 import { sourceUnavailable } from './credential.ts'
-import { askSource, parseSourceJson } from './source.ts'
+import { askSource, parseSourceJson } from './ask-source.ts'
 
 /** Finds the key for a token's header; rejects with an error of jose where none fits. */
 export type FindKey = JWTVerifyGetKey

@@ -1,7 +1,7 @@
 import type { CryptoKey, JWTPayload, JWTVerifyOptions, KeyObject } from 'jose'
 import { JOSEError, JWTClaimValidationFailed } from 'jose/errors'
 import { jwtVerify } from 'jose/jwt/verify'
-import { clockToleranceSeconds } from '../clock.ts'
+import { clockToleranceSeconds } from '../lib/clock.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwks.ts'

@@ -1,20 +1,23 @@
 import { hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { JWKSNoMatchingKey, JWSSignatureVerificationFailed } from 'jose/errors'
-import { toMonotonic } from '../clock.ts'
-import type { HttpClient } from '../http/client.ts'
-import type { SessionVerifier } from './chain.ts'
+import { toMonotonic } from '../lib/clock.ts'
+import type { HttpClient } from '../outbound/client.ts'
+import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createCredentialSource } from './credential.ts'
 import type { VerifiedClaims } from './identity.ts'
 import { createJwks, type FindKey, type Jwks } from './jwks.ts'
 import { findAlgorithmsFault, importPublicKey, importSecret } from './jwt-key.ts'
 import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
 
-export interface JwtVerifierOptions extends TokenRules {
-  client: HttpClient
+export interface JwtSettings extends TokenRules {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
   source: readonly string[]
   key: JwtKey
+}
+
+export interface JwtVerifierOptions extends JwtSettings {
+  client: HttpClient
   /** Of one fetch of the key set. */
   timeoutMs: number
   rememberMs: number

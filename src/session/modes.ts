@@ -1,13 +1,20 @@
-import type { Config } from '../config.ts'
-import type { HttpClient } from '../http/client.ts'
-import type { SessionVerifier } from './chain.ts'
-import { createExpressSessionVerifier } from './express-session.ts'
-import { createForwardAuthVerifier } from './forward-auth.ts'
-import { createIntrospectionVerifier } from './introspection.ts'
-import { createJwtVerifier } from './jwt.ts'
-import { createTrustedHeaderVerifier } from './trusted-header.ts'
+import type { HttpClient } from '../outbound/client.ts'
+import type { SessionVerifier } from './sessions.ts'
+import { createExpressSessionVerifier, type ExpressSessionSettings } from './express-session.ts'
+import { createForwardAuthVerifier, type ForwardAuthSettings } from './forward-auth.ts'
+import { createIntrospectionVerifier, type IntrospectionSettings } from './introspection.ts'
+import { createJwtVerifier, type JwtSettings } from './jwt.ts'
+import { createTrustedHeaderVerifier, type TrustedHeaderSettings } from './trusted-header.ts'
 
-type ModeConfig = Config['sessions']['modes'][number]
+/** What each value of `SESSION_MODE` is configured by. */
+export type ModeSettings =
+  | ({ mode: 'forward-auth' } & ForwardAuthSettings)
+  | ({ mode: 'jwt' } & JwtSettings)
+  | ({ mode: 'introspection' } & IntrospectionSettings)
+  | ({ mode: 'trusted-header' } & TrustedHeaderSettings)
+  | ({ mode: 'express-session' } & ExpressSessionSettings)
+
+export type SessionMode = ModeSettings['mode']
 
 interface Shared {
   client: HttpClient
@@ -17,17 +24,17 @@ interface Shared {
 }
 
 /** Makes the verifier of a configured mode. A further mode is one more file and one more line here. */
-export function createVerifier(config: ModeConfig, { identity, ...shared }: Shared): SessionVerifier {
-  switch (config.mode) {
+export function createVerifier(settings: ModeSettings, { identity, ...shared }: Shared): SessionVerifier {
+  switch (settings.mode) {
     case 'forward-auth':
-      return createForwardAuthVerifier({ ...config, ...shared })
+      return createForwardAuthVerifier({ ...settings, ...shared })
     case 'jwt':
-      return createJwtVerifier({ ...config, ...shared })
+      return createJwtVerifier({ ...settings, ...shared })
     case 'introspection':
-      return createIntrospectionVerifier({ ...config, ...shared })
+      return createIntrospectionVerifier({ ...settings, ...shared })
     case 'trusted-header':
-      return createTrustedHeaderVerifier({ ...config, emailClaim: identity.emailClaim })
+      return createTrustedHeaderVerifier({ ...settings, emailClaim: identity.emailClaim })
     case 'express-session':
-      return createExpressSessionVerifier({ ...config, ...shared })
+      return createExpressSessionVerifier({ ...settings, ...shared })
   }
 }

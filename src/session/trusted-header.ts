@@ -3,16 +3,19 @@ import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 import { headerLines } from '../http/header-lines.ts'
 import { Problem } from '../problems.ts'
-import type { SessionVerifier } from './chain.ts'
+import type { SessionVerifier } from './sessions.ts'
 import { sessionInvalid } from './credential.ts'
 
-interface TrustedHeaderOptions {
+export interface TrustedHeaderSettings {
   /** The header in which the proxy names the user's email. */
   header: string
   /** The addresses or CIDRs of the TCP peers that may set it. */
   peers: readonly string[]
   /** The secret by which the proxy shows that the request came through it. */
   proof: string
+}
+
+interface TrustedHeaderOptions extends TrustedHeaderSettings {
   /** The claim under which the identity policy looks for the email. */
   emailClaim: string
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createSandbox } from '../../src/sandbox/app.ts'
-import { startBroker, type RunningBroker } from '../stand-ins/broker.ts'
+import { createSandbox } from '../../src/sandbox/sandbox.ts'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { launchChromium } from './chromium.ts'
 
 // Three sites: the customer's (page and broker on subdomains, as browsers keep cookies from other sites), the vendor's,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { onTestFinished } from 'vitest'
-import { signSession } from '../stand-ins/broker.ts'
+import { signSession } from '../peers/broker.ts'
 import { holderOf } from './vendor.ts'
 
 /** A signed-in browser. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import { findFreePort } from '../stand-ins/binary.ts'
-import { startProcess } from '../stand-ins/process.ts'
+import { findFreePort } from '../peers/binary.ts'
+import { startProcess } from '../peers/process.ts'
 
 /** Those of `npm start`. */
 const nodeArgs = readPackage()

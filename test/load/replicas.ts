@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { createRedisServer, redisMissing } from '../stand-ins/redis.ts'
+import { createRedisServer, redisMissing } from '../peers/redis.ts'
 import { createClient, signIn, tally } from './client.ts'
 import { startReplica, type Replica } from './replica.ts'
 import type { Row } from './row.ts'

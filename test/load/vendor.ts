@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { validEnvironment } from '../stand-ins/broker.ts'
+import { validEnvironment } from '../peers/broker.ts'
 
 /** The vendor under load: as cheap as can be, tells how much was asked of it at once, and can hang. */
 export interface Vendor {

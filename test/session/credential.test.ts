@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Problem } from '../../src/problems.ts'
 import { cookieNames, createCredentialSource } from '../../src/session/credential.ts'
-import { ask } from './fixtures/door.ts'
-import { listen, shut } from './fixtures/listen.ts'
+import { ask } from '../peers/door.ts'
+import { listen, shut } from '../peers/listen.ts'
 
 interface Reading {
   credential?: string

@@ -1,9 +1,9 @@
 import { sign } from 'cookie-signature'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startBroker, type RunningBroker } from '../stand-ins/broker.ts'
-import { createRedisServer, redisMissing, type RedisServer } from '../stand-ins/redis.ts'
-import { startVendor, type Vendor } from '../stand-ins/vendor.ts'
-import { openShop, shopSecret, type Shop } from './fixtures/shop.ts'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
 describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${redisMissing ?? ''}`, () => {
   let redis: RedisServer

@@ -2,11 +2,11 @@ import { sign } from 'cookie-signature'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createExpressSessionVerifier } from '../../src/session/express-session.ts'
-import { createRedisServer, redisMissing, type RedisServer } from '../stand-ins/redis.ts'
-import { everybody, findMixups } from './fixtures/crowd.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import { watchRedis, type Monitor } from './fixtures/monitor.ts'
-import { openShop, shopSecret, type Shop } from './fixtures/shop.ts'
+import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { everybody, findMixups } from '../peers/crowd.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { watchRedis, type Monitor } from '../peers/monitor.ts'
+import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
 const anHourAgo = new Date(Date.now() - 3_600_000).toISOString()
 

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createHttpClient, type HttpClient } from '../../src/http/client.ts'
+import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
 import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
-import { findMixups } from './fixtures/crowd.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
-import { listen, shut } from './fixtures/listen.ts'
+import { findMixups } from '../peers/crowd.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { listen, shut } from '../peers/listen.ts'
 
 const ada = { email: 'ada@example.com', sub: 'u1' }
 const cookie = ['Cookie', 'sid=abc'] as const

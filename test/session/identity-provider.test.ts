@@ -1,16 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/http/client.ts'
-import type { SessionVerifier } from '../../src/session/chain.ts'
+import { createHttpClient } from '../../src/outbound/client.ts'
+import type { SessionVerifier } from '../../src/session/sessions.ts'
 import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import {
-  broker,
-  resource,
-  startIdentityProvider,
-  type IdentityProvider,
-} from './fixtures/identity-provider.ts'
-import { bearer, type Algorithm } from './fixtures/token.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { broker, resource, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
+import { bearer, type Algorithm } from '../peers/token.ts'
 
 // The peer is oidc-provider: a certified implementation that nobody here wrote.
 

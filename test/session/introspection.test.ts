@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/http/client.ts'
+import { createHttpClient } from '../../src/outbound/client.ts'
 import {
   createIntrospectionVerifier,
   type IntrospectionVerifierOptions,
 } from '../../src/session/introspection.ts'
-import { findMixups } from './fixtures/crowd.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
-import { bearer, createToken, nowSeconds } from './fixtures/token.ts'
+import { findMixups } from '../peers/crowd.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { bearer, createToken, nowSeconds } from '../peers/token.ts'
 
 const client = createHttpClient({ maxConnections: 16, connectTimeoutMs: 10_000 })
 const good = { active: true, sub: 'user-1', email: 'ann@example.com', iss: 'https://id.example.com/' }

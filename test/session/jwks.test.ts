@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/http/client.ts'
+import { createHttpClient } from '../../src/outbound/client.ts'
 import { createJwks, type FindKey } from '../../src/session/jwks.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
-import { audience, bearer, createToken, issuer, keys, keySet, toJwk } from './fixtures/token.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { audience, bearer, createToken, issuer, keys, keySet, toJwk } from '../peers/token.ts'
 
 const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const successor = generateKeyPairSync('rsa', { modulusLength: 2048 })

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startBroker, type RunningBroker } from '../stand-ins/broker.ts'
-import { startVendor, type Vendor } from '../stand-ins/vendor.ts'
-import { badTokens } from './fixtures/bad-token.ts'
-import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
-import { broker as brokerClient, resource, startIdentityProvider } from './fixtures/identity-provider.ts'
-import type { IdentityProvider } from './fixtures/identity-provider.ts'
-import { audience, createToken, issuer, keySet } from './fixtures/token.ts'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+import { badTokens } from '../peers/bad-token.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { broker as brokerClient, resource, startIdentityProvider } from '../peers/identity-provider.ts'
+import type { IdentityProvider } from '../peers/identity-provider.ts'
+import { audience, createToken, issuer, keySet } from '../peers/token.ts'
 
 let vendor: Vendor
 let keyServer: Endpoint

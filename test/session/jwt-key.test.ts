@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/http/client.ts'
+import { createHttpClient } from '../../src/outbound/client.ts'
 import { createJwtVerifier, type JwtVerifierOptions } from '../../src/session/jwt.ts'
 import { findPublicKeyFault } from '../../src/session/jwt-key.ts'
-import { keys, secret } from './fixtures/token.ts'
+import { keys, secret } from '../peers/token.ts'
 
 const toPem = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString()
 const pem = toPem(keys.RS256.publicKey)

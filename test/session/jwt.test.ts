@@ -1,22 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/http/client.ts'
+import { createHttpClient } from '../../src/outbound/client.ts'
 import { createJwtVerifier, type JwtVerifierOptions } from '../../src/session/jwt.ts'
-import { badTokens, inSeconds, pem, strangers } from './fixtures/bad-token.ts'
-import { findMixups } from './fixtures/crowd.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
-import { answerJson, startEndpoint, type Endpoint } from './fixtures/endpoint.ts'
-import {
-  audience,
-  bearer,
-  createToken,
-  encode,
-  issuer,
-  keys,
-  keySet,
-  secret,
-  toJwk,
-} from './fixtures/token.ts'
+import { badTokens, inSeconds, pem, strangers } from '../peers/bad-token.ts'
+import { findMixups } from '../peers/crowd.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { audience, bearer, createToken, encode, issuer, keys, keySet, secret, toJwk } from '../peers/token.ts'
 
 const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 let provider: Endpoint

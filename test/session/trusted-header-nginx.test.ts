@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startBroker, type RunningBroker } from '../stand-ins/broker.ts'
-import { nginxMissing, startNginx, type Nginx } from '../stand-ins/nginx.ts'
-import { startVendor, type Vendor } from '../stand-ins/vendor.ts'
-import { openClub, signIn, type Club } from './fixtures/club.ts'
-import { send } from './fixtures/door.ts'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { nginxMissing, startNginx, type Nginx } from '../peers/nginx.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+import { openClub, signIn, type Club } from '../peers/club.ts'
+import { send } from '../peers/door.ts'
 
 const proof = 'a-proof-that-only-nginx-knows'
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTrustedHeaderVerifier } from '../../src/session/trusted-header.ts'
-import { findMixups } from './fixtures/crowd.ts'
-import { openDoor, type Door } from './fixtures/door.ts'
+import { findMixups } from '../peers/crowd.ts'
+import { openDoor, type Door } from '../peers/door.ts'
 
 const proof = 'a-proof-that-only-the-proxy-knows'
 const email = ['X-Forwarded-Email', 'ada@example.com'] as const

@@ -1,0 +1,84 @@
+import { createHmac } from 'node:crypto'
+import { toModeSettings } from './modes.ts'
+import { findConflicts } from './rules.ts'
+import { findUnknownNames, resolveSources, type Environment, type Fault } from './files.ts'
+import { fromFiles, variableNames, variables, type Variables } from './variables.ts'
+
+export type Config = ReturnType<typeof toConfig>
+
+/** A configuration that cannot be used: every fault of it, by name and never by value. */
+export class ConfigError extends Error {
+  readonly faults: readonly Fault[]
+
+  constructor(faults: readonly Fault[]) {
+    super(
+      ['The configuration is not usable:', ...faults.map(({ name, message }) => `  ${name} ${message}`)].join(
+        '\n',
+      ),
+    )
+    this.faults = faults
+  }
+}
+
+/** Reads the whole configuration from an environment; throws `ConfigError` with all its faults at once. */
+export function loadConfig(env: Environment): Config {
+  const faults: Fault[] = []
+  const values = resolveSources(env, fromFiles, faults)
+  const known = new Set([...variableNames, ...fromFiles.map((name) => `${name}_FILE`)])
+  const parsed = variables.safeParse(values)
+  faults.push(...findUnknownNames(values, known), ...findConflicts(values))
+  for (const { path, message } of parsed.error?.issues ?? []) {
+    const name = String(path[0])
+    if (values[name] !== undefined) faults.push({ name, message })
+  }
+  const distinct = [...new Map(faults.map((fault) => [`${fault.name} ${fault.message}`, fault])).values()]
+  if (!parsed.success || distinct.length > 0) throw new ConfigError(distinct)
+  return toConfig(parsed.data, values)
+}
+
+/** Names what the variables mean to the broker: past this point no environment name is known. */
+function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment) {
+  return {
+    listen: { host: env.HOST, port: env.PORT },
+    adminListen: env.ADMIN_LISTEN,
+    allowedOrigins: new Set(env.ALLOWED_ORIGINS),
+    trustedProxies: env.TRUST_PROXY ?? [],
+    logLevel: env.LOG_LEVEL,
+    widgets: env.WIDGETS ?? [],
+    vendor: {
+      baseUrl: env.WIDGET_BASE_URL,
+      communityId: env.WIDGET_COMMUNITY_ID,
+      apiKeys: env.WIDGET_API_KEY,
+      apiKeyFile: keyFile,
+      apiKeysByType: new Map(env.WIDGET_API_KEYS),
+      timeoutMs: env.VENDOR_TIMEOUT_MS,
+      maxConnections: env.VENDOR_MAX_CONNECTIONS,
+      maxQueue: env.VENDOR_MAX_QUEUE,
+    },
+    proxy: { https: env.HTTPS_PROXY, no: env.NO_PROXY },
+    sessions: {
+      modes: [...new Set(env.SESSION_MODE)].map((mode) => toModeSettings(mode, env)),
+      identity: identityPolicy(env),
+      rememberMs: env.SESSION_CACHE_SECONDS * 1000,
+      timeoutMs: env.VENDOR_TIMEOUT_MS,
+    },
+    tokenCacheMs: env.TOKEN_CACHE_SECONDS * 1000,
+    rateLimit: { perMinute: env.RATE_LIMIT_PER_MINUTE, redisUrl: env.REDIS_URL },
+    shutdown: { delayMs: env.SHUTDOWN_DELAY_MS, timeoutMs: env.SHUTDOWN_TIMEOUT_MS },
+  }
+}
+
+function identityPolicy(env: Variables) {
+  const [firstKey] = env.WIDGET_API_KEY
+  return {
+    emailClaim: env.SESSION_EMAIL_CLAIM,
+    subjectClaim: env.SESSION_SUBJECT_CLAIM,
+    requireVerifiedEmail: env.SESSION_REQUIRE_VERIFIED_EMAIL,
+    emailDomains: new Set(env.SESSION_EMAIL_DOMAINS),
+    subjectKey:
+      env.SUBJECT_KEY ??
+      createHmac('sha256', firstKey ?? '')
+        .update('subject')
+        .digest('base64url'),
+  }
+}

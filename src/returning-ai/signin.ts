@@ -1,0 +1,116 @@
+import { z } from 'zod'
+import type { AbortSignalLike } from '../lib/abort.ts'
+import { toMonotonic } from '../lib/clock.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Problem } from '../problems.ts'
+import type { Session } from '../session/identity.ts'
+import { createKeyOrder, type ApiKey, type KeyRing } from './keys.ts'
+import { createVendorReport } from './report.ts'
+import type { VendorAnswer, VendorTransport } from './transport.ts'
+import type { CallBounds } from './waiting-line.ts'
+
+/** A token as the vendor gave it. `expiresAt` is in whole milliseconds on the monotonic clock; absent when unknown. */
+export interface IssuedToken {
+  token: string
+  expiresAt?: number
+  vendorMs: number
+  attempts: number
+  keyId: string
+}
+
+export interface TokenIssuer {
+  /** Throws where `issue` would be refused before it reaches the vendor. */
+  check(keys: KeyRing): void
+  issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
+}
+
+interface SigninOptions {
+  transport: VendorTransport
+  logger: Logger
+  baseUrl: URL
+  communityId: string
+  /** From the first request to the last answer, also where a second key is tried. */
+  timeoutMs: number
+}
+
+/**
+ * Signs a user in by the vendor's "Authenticated Widgets" guide: `POST /widget/{community_id}/signin` with the API key
+ * and the email as headers. Rejects with the contract's problem for whatever is not a usable token.
+ */
+export function createSigninIssuer(options: SigninOptions): TokenIssuer {
+  const { transport, logger, baseUrl, communityId, timeoutMs } = options
+  const url = new URL(`/widget/${communityId}/signin`, baseUrl)
+  const order = createKeyOrder()
+  const report = createVendorReport(logger)
+
+  function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
+    const headers = {
+      'returningai-api-key': key.value,
+      email,
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': 'returning-ai-token-broker',
+    }
+    return transport.send({ url, headers, keyId: key.id }, bounds)
+  }
+
+  function readToken(answer: VendorAnswer, email: string, keyId: string): IssuedToken {
+    const { vendorMs, attempts } = answer
+    const token = parseToken(answer, keyId)
+    const { expiresAt, email: holder } = readClaims(token)
+    if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(keyId)
+    return { token, expiresAt, vendorMs, attempts, keyId }
+  }
+
+  return {
+    check: (ring) => transport.check(order.of(ring.current())[0]!.id),
+    async issue({ email }, ring, signal) {
+      const bounds = { endsAt: performance.now() + timeoutMs, signal }
+      let refusal: unknown
+      const keys = ring.current()
+      for (const key of order.of(keys)) {
+        try {
+          const issued = readToken(await signIn(email, key, bounds), email, key.id)
+          if (refusal !== undefined) order.prefer(keys, key)
+          return issued
+        } catch (error) {
+          if (!isKeyRefused(error)) throw error
+          report.keyRefused(key.id, error)
+          refusal = error
+        }
+      }
+      throw refusal
+    },
+  }
+}
+
+function isKeyRefused(error: unknown): error is Problem {
+  return error instanceof Problem && error.code === 'vendor_rejected_credentials'
+}
+
+/** The vendor promises no charset for its token: 8 to 8192 visible ASCII characters are safe to hand on. */
+const signinAnswer = z.object({ token: z.string().regex(/^[\x21-\x7e]{8,8192}$/) })
+
+function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, keyId: string): string {
+  const json = parseJson(body)
+  const answer = signinAnswer.safeParse(json)
+  if (answer.success) return answer.data.token
+  const notJson = /json/i.test(contentType) ? 'invalid_json' : 'unexpected_content_type'
+  const outcome = json === undefined ? notJson : 'invalid_shape'
+  throw new Problem('vendor_bad_response', {
+    diagnosis: { outcome, vendorStatus: 200, attempts, vendorMs, keyId },
+  })
+}
+
+/** The vendor's token is a JWT with `exp` as far as is known; one that is not lives for an unknown time. */
+function readClaims(token: string): { expiresAt?: number; email?: string } {
+  const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  const { exp, email } = isRecord(claims) ? claims : {}
+  const expiresAt = typeof exp === 'number' ? toMonotonic(exp) : Number.NaN
+  return {
+    expiresAt: Number.isFinite(expiresAt) ? expiresAt : undefined,
+    email: typeof email === 'string' ? email : undefined,
+  }
+}

@@ -1,0 +1,66 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { z } from 'zod'
+import { createSandbox } from './sandbox.ts'
+import { sampleCredentials } from './credentials.ts'
+
+const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  SANDBOX_PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
+  SANDBOX_COMMUNITY_ID: z.string().default(sampleCredentials.communityId),
+  SANDBOX_API_KEY: z.string().default(sampleCredentials.apiKey),
+  SANDBOX_ACCESS_ID: z.string().default(sampleCredentials.accessId),
+  SANDBOX_ACCESS_KEY: z.string().default(sampleCredentials.accessKey),
+  SANDBOX_TOKEN_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
+})
+
+const parsed = environment.safeParse(process.env)
+if (!parsed.success) giveUp(z.prettifyError(parsed.error))
+const settings = parsed.data
+
+const sandbox = createSandbox({
+  communityId: settings.SANDBOX_COMMUNITY_ID,
+  apiKeys: [settings.SANDBOX_API_KEY],
+  accessId: settings.SANDBOX_ACCESS_ID,
+  accessKey: settings.SANDBOX_ACCESS_KEY,
+  tokenSeconds: settings.SANDBOX_TOKEN_SECONDS,
+})
+const server = createServer(sandbox.app)
+
+server.once('error', ({ code }: NodeJS.ErrnoException) => {
+  const reason = code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
+  giveUp(`Port ${settings.SANDBOX_PORT} ${reason}: set SANDBOX_PORT to another.`)
+})
+server.listen(settings.SANDBOX_PORT, settings.HOST, () => {
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  console.log(`The sandbox listens on ${address}. For the broker's .env:\n\n${brokerSettings(address)}`)
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    server.close()
+    server.closeAllConnections()
+  })
+}
+
+function giveUp(reason: string): never {
+  console.error(reason)
+  process.exit(1)
+}
+
+function brokerSettings(address: string) {
+  return [
+    `WIDGET_BASE_URL=${address}`,
+    `WIDGET_COMMUNITY_ID=${settings.SANDBOX_COMMUNITY_ID}`,
+    `WIDGET_API_KEY=${shownApiKey()}`,
+    // Any id will do.
+    'WIDGETS=channel-widget:64f000000000000000000001',
+  ].join('\n')
+}
+
+/** A key that somebody chose is not printed: it could be a real one, put here by mistake. */
+function shownApiKey() {
+  return process.env.SANDBOX_API_KEY === undefined
+    ? settings.SANDBOX_API_KEY
+    : '(the value of SANDBOX_API_KEY)'
+}

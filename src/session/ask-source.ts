@@ -1,0 +1,33 @@
+import type { HttpClient } from '../outbound/client.ts'
+import type { OutboundAnswer, OutboundRequest } from '../outbound/exchange.ts'
+import { OutboundFault } from '../outbound/fault.ts'
+import { parseJson } from '../lib/json.ts'
+import { sourceUnavailable } from './credential.ts'
+
+/**
+ * Asks a session source. A connection that was refused or reset is tried once more, within the same deadline:
+ * a question may be asked twice. No answer at all is `session_source_unavailable`.
+ */
+export async function askSource(client: HttpClient, request: OutboundRequest): Promise<OutboundAnswer> {
+  const deadline = performance.now() + request.timeoutMs
+  try {
+    return await client.exchange(request).catch((fault: unknown) => {
+      const timeoutMs = deadline - performance.now()
+      if (!isPassing(fault) || timeoutMs <= 0) throw fault
+      return client.exchange({ ...request, timeoutMs })
+    })
+  } catch (fault) {
+    throw sourceUnavailable(fault instanceof OutboundFault ? fault.outcome : 'unknown_fault', fault)
+  }
+}
+
+/** JSON from a session source, of whatever shape; what is no JSON comes from a proxy or an error page. */
+export function parseSourceJson(body: string): unknown {
+  const answer = parseJson(body)
+  if (answer === undefined) throw sourceUnavailable('answer_not_json')
+  return answer
+}
+
+function isPassing(fault: unknown): boolean {
+  return fault instanceof OutboundFault && (fault.outcome === 'reset' || fault.outcome === 'connect_refused')
+}

@@ -1,0 +1,429 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateKeyPairSync } from 'node:crypto'
+import { afterAll, describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../../src/config/config.ts'
+import { fromFiles, variableNames } from '../../src/config/variables.ts'
+import { validEnvironment } from '../peers/broker.ts'
+
+type Environment = Record<string, string | undefined>
+
+const directory = mkdtempSync(join(tmpdir(), 'config-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function file(content: string): string {
+  const path = join(directory, String(Math.random()))
+  writeFileSync(path, content)
+  return path
+}
+
+/** The faults of a valid environment with this added or spoiled, as `NAME message`. */
+function faultsOf(environment: Environment): string[] {
+  try {
+    loadConfig({ ...validEnvironment, ...environment })
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.faults.map(({ name, message }) => `${name} ${message}`)
+  }
+}
+
+const load = (environment: Environment = {}) => loadConfig({ ...validEnvironment, ...environment })
+
+const publicPem = (modulusLength: number) =>
+  generateKeyPairSync('rsa', { modulusLength }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
+const privatePem = generateKeyPairSync('ed25519')
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
+
+// Each value holds a mark where it can, so that a message that quotes it is found out.
+const bad: [name: string, value: string][] = [
+  ['HOST', 'planted host'],
+  ['PORT', 'planted'],
+  ['PORT', '-1'],
+  ['PORT', '65536'],
+  ['PORT', '3000.5'],
+  ['PORT', '0x10'],
+  ['WIDGET_BASE_URL', 'planted'],
+  ['WIDGET_BASE_URL', 'http://planted.example'],
+  ['WIDGET_BASE_URL', 'ftp://planted.example'],
+  ['WIDGET_BASE_URL', 'https://user:planted@vendor.example'],
+  ['WIDGET_BASE_URL', 'https://vendor.example/planted'],
+  ['WIDGET_BASE_URL', 'https://vendor.example?planted'],
+  ['WIDGET_BASE_URL', 'https://vendor.example?'],
+  ['WIDGET_BASE_URL', 'https://vendor.example#planted'],
+  ['WIDGET_BASE_URL', 'https://*.planted.example'],
+  ['WIDGET_BASE_URL', 'https://planted.example;x'],
+  ['WIDGET_COMMUNITY_ID', '../planted'],
+  ['WIDGET_COMMUNITY_ID', 'planted/x'],
+  ['WIDGET_COMMUNITY_ID', 'planted?x'],
+  ['WIDGET_COMMUNITY_ID', '%2e%2e'],
+  ['WIDGET_COMMUNITY_ID', 'p'.repeat(65)],
+  ['WIDGET_API_KEY', 'planted key'],
+  ['WIDGET_API_KEY', 'planted\r\nX: 1'],
+  ['WIDGET_API_KEY', 'planted\u200b'],
+  ['WIDGET_API_KEY', '\ufeffplanted'],
+  ['WIDGET_API_KEY', 'planted-1\nplanted-2'],
+  ['WIDGET_API_KEY', 'changeme'],
+  ['WIDGET_API_KEY', 'your-widget-api-key'],
+  ['WIDGET_API_KEYS', 'planted'],
+  ['WIDGET_API_KEYS', ':planted'],
+  ['WIDGET_API_KEYS', 'store-widget:planted key'],
+  ['WIDGET_API_KEYS', 'store-widget:planted-1,store-widget:planted-2'],
+  ['WIDGETS', 'planted'],
+  ['WIDGETS', 'channel-widget:../planted'],
+  ['WIDGETS', 'private:channel-widget:planted'],
+  ['WIDGETS', ','],
+  ['ALLOWED_ORIGINS', '*'],
+  ['ALLOWED_ORIGINS', 'null'],
+  ['ALLOWED_ORIGINS', 'planted.example'],
+  ['ALLOWED_ORIGINS', 'https://planted.example/'],
+  ['ALLOWED_ORIGINS', 'https://planted.example/path'],
+  ['ALLOWED_ORIGINS', 'https://planted.example?query'],
+  ['ALLOWED_ORIGINS', 'https://planted.example#fragment'],
+  ['ALLOWED_ORIGINS', 'https://*.planted.example'],
+  ['ALLOWED_ORIGINS', 'https://planted.example:443'],
+  ['ALLOWED_ORIGINS', 'https://Planted.example'],
+  ['ALLOWED_ORIGINS', 'https://user@planted.example'],
+  ['ALLOWED_ORIGINS', 'ftp://planted.example'],
+  ['ALLOWED_ORIGINS', 'https://app.example.com,,https://planted.example'],
+  ['TRUST_PROXY', 'true'],
+  ['TRUST_PROXY', '1'],
+  ['TRUST_PROXY', 'loopback'],
+  ['TRUST_PROXY', '0.0.0.0/0'],
+  ['TRUST_PROXY', '::/0'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+  ['TRUST_PROXY', '::ffff:10.0.0.0/104'],
+  ['TRUST_PROXY', '0:0:0:0:0:ffff:0:0/96'],
+  ['SESSION_MODE', 'planted'],
+  ['SESSION_MODE', 'jwt,planted'],
+  ['SESSION_MODE', 'constructor'],
+  ['SESSION_EMAIL_CLAIM', 'planted claim'],
+  ['SESSION_SUBJECT_CLAIM', 'planted claim'],
+  ['SUBJECT_KEY', 'planted key'],
+  ['SESSION_REQUIRE_VERIFIED_EMAIL', 'yes'],
+  ['SESSION_REQUIRE_VERIFIED_EMAIL', 'constructor'],
+  ['SESSION_EMAIL_DOMAINS', '@planted.example'],
+  ['SESSION_EMAIL_DOMAINS', '*.planted.example'],
+  ['SESSION_EMAIL_DOMAINS', 'planted.example/x'],
+  ['SESSION_JWT_SECRET', 'planted-is-too-short'],
+  ['SESSION_JWT_SOURCE', 'planted'],
+  ['SESSION_JWT_SOURCE', 'cookie:'],
+  ['SESSION_JWT_SOURCE', 'header:planted name'],
+  ['SESSION_JWT_ISSUER', 'planted issuer'],
+  ['SESSION_JWT_AUDIENCE', 'planted audience'],
+  ['SESSION_JWT_AUTHORIZED_PARTY', 'planted party'],
+  ['SESSION_JWT_ALGORITHMS', 'none'],
+  ['SESSION_JWT_ALGORITHMS', 'RS256'],
+  ['SESSION_JWT_ALGORITHMS', 'HS256,planted'],
+  ['SESSION_INTROSPECTION_URL', 'http://planted.example/introspect'],
+  ['SESSION_INTROSPECTION_CLIENT_ID', 'planted id'],
+  ['SESSION_INTROSPECTION_CLIENT_SECRET', 'planted secret'],
+  ['SESSION_INTROSPECTION_SOURCE', 'query:planted'],
+  ['SESSION_FORWARD_URL', 'http://planted.example/me'],
+  ['SESSION_FORWARD_URL', 'https://user:planted@app.example/me'],
+  ['SESSION_CACHE_SECONDS', '3601'],
+  ['SESSION_HEADER', 'planted header'],
+  ['SESSION_HEADER_PEERS', 'true'],
+  ['SESSION_HEADER_PROOF', 'planted proof'],
+  ['SESSION_STORE_URL', 'https://planted.example'],
+  ['SESSION_STORE_COOKIE', 'planted cookie'],
+  ['SESSION_SECRET', 'planted,,planted'],
+  ['REDIS_URL', 'planted:6379'],
+  ['REDIS_URL', 'redis://127.0.0.1/planted'],
+  ['REDIS_URL', 'redis://user:%planted@127.0.0.1:6379'],
+  ['RATE_LIMIT_PER_MINUTE', '0'],
+  ['TOKEN_CACHE_SECONDS', '-1'],
+  ['VENDOR_TIMEOUT_MS', '99'],
+  ['VENDOR_MAX_CONNECTIONS', '0'],
+  ['VENDOR_MAX_QUEUE', 'planted'],
+  ['SHUTDOWN_DELAY_MS', '8001ms'],
+  ['SHUTDOWN_TIMEOUT_MS', '2999'],
+  ['LOG_LEVEL', 'planted'],
+  ['HTTPS_PROXY', 'planted.example:3128'],
+  ['HTTPS_PROXY', 'http://planted.example:3128/path'],
+  ['HTTPS_PROXY', 'http://user:%planted@planted.example:3128'],
+  ['ADMIN_LISTEN', 'planted'],
+  ['ADMIN_LISTEN', '0.0.0.0:65536'],
+  ['RAI_API_URL', 'http://planted.example'],
+  ['RAI_USER_IDENTIFIERS', 'planted list'],
+  ['NODE_TLS_REJECT_UNAUTHORIZED', '0'],
+  ['SESSION_JWT_SECRETT', 'planted'],
+  ['WIDGET_API_KEY_2', 'planted'],
+  ['RAI_ACCES_ID', 'planted'],
+  ['SESSION_JWT_ISSUER_FILE', '/planted'],
+]
+
+describe('A bad setting', () => {
+  it.each(bad)('%s=%j is named, and its value is not shown', (name, value) => {
+    const faults = faultsOf({ [name]: value })
+    expect(faults.length).toBeGreaterThan(0)
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(faults.map(() => name))
+    expect(faults.join('\n')).not.toMatch(/planted/i)
+  })
+
+  it('all are told at once, by name and never by value', () => {
+    const spoiled = Object.fromEntries(bad.filter(([, value]) => value.includes('planted')))
+    const faults = faultsOf(spoiled).join('\n')
+    for (const name of Object.keys(spoiled)) expect(faults).toMatch(new RegExp(`^${name} `, 'm'))
+    expect(faults).not.toMatch(/planted/i)
+    expect(() => load(spoiled)).toThrow(faults.replaceAll(/^/gm, '  '))
+  })
+
+  it('every variable but those of free text has one in this table', () => {
+    const free = ['NO_PROXY', 'SESSION_STORE_PREFIX', 'SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY']
+    const tested = new Set([...bad.map(([name]) => name), ...free])
+    const untested = variableNames.filter((name) => !tested.has(name))
+    expect(untested.filter((name) => !name.startsWith('RAI_ACCESS_'))).toEqual([])
+  })
+})
+
+describe('What must be there', () => {
+  it.each([
+    [{ WIDGET_COMMUNITY_ID: undefined }, ['WIDGET_COMMUNITY_ID']],
+    [{ WIDGET_API_KEY: '' }, ['WIDGET_API_KEY']],
+    [{ SESSION_MODE: undefined }, ['SESSION_MODE']],
+    [{ SESSION_JWT_SECRET: undefined }, ['SESSION_JWT_JWKS_URL']],
+    [{ SESSION_MODE: 'forward-auth' }, ['SESSION_FORWARD_URL']],
+    [
+      { SESSION_MODE: 'introspection' },
+      ['SESSION_INTROSPECTION_URL', 'SESSION_INTROSPECTION_CLIENT_ID', 'SESSION_INTROSPECTION_CLIENT_SECRET'],
+    ],
+    [{ SESSION_MODE: 'trusted-header' }, ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF']],
+    [{ SESSION_MODE: 'express-session' }, ['SESSION_STORE_URL', 'SESSION_SECRET']],
+    [{ SESSION_MODE: 'jwt,forward-auth' }, ['SESSION_FORWARD_URL']],
+  ])('without it, %j names %j', (environment, names) => {
+    const faults = faultsOf(environment)
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(names)
+    for (const fault of faults) expect(fault).toMatch(/is required|needs exactly one of/)
+  })
+
+  it('refuses to want a verified email of a header, which says nothing about it', () => {
+    const header = {
+      SESSION_HEADER: 'x-email',
+      SESSION_HEADER_PEERS: '127.0.0.1',
+      SESSION_HEADER_PROOF: 'proof',
+    }
+    const settings = { SESSION_MODE: 'trusted-header', ...header, SESSION_REQUIRE_VERIFIED_EMAIL: 'true' }
+    expect(faultsOf(settings)).toEqual([
+      'SESSION_REQUIRE_VERIFIED_EMAIL refuses everybody with SESSION_MODE=trusted-header',
+    ])
+  })
+
+  it('an empty environment names the three that everybody needs', () => {
+    expect(() => loadConfig({})).toThrow(
+      'The configuration is not usable:\n  WIDGET_COMMUNITY_ID is required\n  WIDGET_API_KEY is required\n  SESSION_MODE is required',
+    )
+  })
+})
+
+const jwks = { SESSION_JWT_SECRET: '', SESSION_JWT_JWKS_URL: 'https://login.example.com/jwks' }
+const issuer = { SESSION_JWT_ISSUER: 'https://login.example.com/' }
+const audience = { SESSION_JWT_AUDIENCE: 'widgets' }
+
+describe('SESSION_MODE=jwt', () => {
+  it.each([
+    ['a JWKS without issuer and audience', jwks, ['SESSION_JWT_ISSUER', 'SESSION_JWT_AUDIENCE']],
+    ['a JWKS without audience', { ...jwks, ...issuer }, ['SESSION_JWT_AUDIENCE']],
+    ['a JWKS without issuer', { ...jwks, ...audience }, ['SESSION_JWT_ISSUER']],
+    [
+      'a JWKS over plain http',
+      { ...jwks, ...issuer, ...audience, SESSION_JWT_JWKS_URL: 'http://planted.example' },
+      ['SESSION_JWT_JWKS_URL'],
+    ],
+    [
+      'a JWKS with HS256',
+      { ...jwks, ...issuer, ...audience, SESSION_JWT_ALGORITHMS: 'RS256,HS256' },
+      ['SESSION_JWT_ALGORITHMS'],
+    ],
+    [
+      'a JWKS and a secret',
+      { ...jwks, ...issuer, ...audience, SESSION_JWT_SECRET: 's'.repeat(32) },
+      ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_SECRET'],
+    ],
+    [
+      'a PEM that is none',
+      { SESSION_JWT_SECRET: '', SESSION_JWT_PUBLIC_KEY: 'planted', ...issuer, ...audience },
+      ['SESSION_JWT_PUBLIC_KEY'],
+    ],
+    [
+      'a private PEM',
+      { SESSION_JWT_SECRET: '', SESSION_JWT_PUBLIC_KEY: privatePem, ...issuer, ...audience },
+      ['SESSION_JWT_PUBLIC_KEY'],
+    ],
+    [
+      'a short RSA key',
+      { SESSION_JWT_SECRET: '', SESSION_JWT_PUBLIC_KEY: publicPem(1024), ...issuer, ...audience },
+      ['SESSION_JWT_PUBLIC_KEY'],
+    ],
+    [
+      'a key that fits no algorithm',
+      {
+        SESSION_JWT_SECRET: '',
+        SESSION_JWT_PUBLIC_KEY: publicPem(2048),
+        ...issuer,
+        ...audience,
+        SESSION_JWT_ALGORITHMS: 'EdDSA',
+      },
+      ['SESSION_JWT_PUBLIC_KEY'],
+    ],
+  ])('refuses %s', (_what, environment, names) => {
+    const faults = faultsOf(environment)
+    expect([...new Set(faults.map((fault) => fault.split(' ')[0]))]).toEqual(names)
+    expect(faults.join('')).not.toMatch(/planted|BEGIN/)
+  })
+
+  it('takes a JWKS with issuer and audience, or with the authorized party for it', () => {
+    expect(faultsOf({ ...jwks, ...issuer, ...audience })).toEqual([])
+    expect(faultsOf({ ...jwks, ...issuer, SESSION_JWT_AUTHORIZED_PARTY: 'app' })).toEqual([])
+  })
+
+  it('takes a PEM from a file, or in one line', () => {
+    const pem = publicPem(2048)
+    const settings = { SESSION_JWT_SECRET: '', ...issuer, ...audience }
+    expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(pem) })).toEqual([])
+    expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n') })).toEqual([])
+  })
+})
+
+describe('A secret from a file', () => {
+  it.each(fromFiles)('%s_FILE excludes %s', (name) => {
+    const faults = faultsOf({ [name]: 'planted', [`${name}_FILE`]: file('planted') })
+    expect(faults).toContain(`${name} is set, and ${name}_FILE too: keep one`)
+    expect(faults.join('')).not.toContain('planted')
+  })
+
+  it.each([
+    ['one newline', 'key-1\n', ['key-1']],
+    ['one newline of Windows', 'key-1\r\n', ['key-1']],
+    ['no newline', 'key-1', ['key-1']],
+    ['a second line', 'key-1\nkey-2\n', ['key-1', 'key-2']],
+  ])('is read with %s', (_what, content, keys) => {
+    expect(load({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file(content) }).vendor.apiKeys).toEqual(keys)
+  })
+
+  it.each([
+    ['two newlines', 'planted\n\n'],
+    ['three lines', 'planted\nplanted\nplanted\n'],
+    ['a space at the end', 'planted \n'],
+  ])('is refused with %s', (_what, content) => {
+    const [fault = '', ...others] = faultsOf({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file(content) })
+    expect(fault).toMatch(/^WIDGET_API_KEY must be one or two lines/)
+    expect(others).toEqual([])
+  })
+
+  it.each([
+    [
+      'that is not there',
+      () => join(directory, 'planted'),
+      'WIDGET_API_KEY_FILE names a file that cannot be read',
+    ],
+    ['that is a folder', () => directory, 'WIDGET_API_KEY_FILE names a file that cannot be read'],
+    ['that is empty', () => file('\n'), 'WIDGET_API_KEY_FILE names an empty file'],
+  ])('%s is the one fault told', (_what, path, fault) => {
+    expect(faultsOf({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: path() })).toEqual([fault])
+  })
+})
+
+describe('Names that are not ours', () => {
+  it.each([
+    'SESSION_MANAGER',
+    'WIDGET_BROKER_SERVICE_HOST',
+    'WIDGET_BROKER_SERVICE_PORT',
+    'WIDGET_BROKER_SERVICE_PORT_HTTP',
+    'WIDGET_BROKER_PORT',
+    'WIDGET_BROKER_PORT_3000_TCP',
+    'SESSION_STORE_PORT_6379_TCP_ADDR',
+    'RAI_SERVICE_HOST',
+    'PATH',
+    'MY_SESSION_MODE',
+  ])('%s passes', (name) => {
+    expect(faultsOf({ [name]: 'tcp://10.0.0.1:3000' })).toEqual([])
+  })
+
+  it('an empty one counts as absent', () => {
+    expect(faultsOf({ SESSION_TYPO: '', PORT: '', ALLOWED_ORIGINS: '' })).toEqual([])
+  })
+})
+
+describe('A setting of a later version', () => {
+  it.each([
+    ['RAI_ACCESS_ID', 'id-1'],
+    ['RAI_ACCESS_KEY', 'key-1'],
+    ['RAI_API_URL', 'https://api.example'],
+    ['RAI_USER_IDENTIFIERS', 'data-email=email'],
+  ])('%s is refused rather than ignored', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([`${name} is not there yet in this version: remove it`])
+  })
+})
+
+const subjectKeyOf = (apiKey: string) =>
+  load({ SUBJECT_KEY: '', WIDGET_API_KEY: apiKey }).sessions.identity.subjectKey
+
+describe('The defaults', () => {
+  it('are those of the contract', () => {
+    const {
+      sessions,
+      vendor,
+      subjectKey: _,
+      ...config
+    } = { ...load({ ALLOWED_ORIGINS: '' }), subjectKey: '' }
+    expect(config).toMatchObject({
+      listen: { host: '0.0.0.0', port: 3000 },
+      allowedOrigins: new Set(),
+      trustedProxies: [],
+      logLevel: 'info',
+      widgets: [],
+      tokenCacheMs: 60_000,
+      rateLimit: { perMinute: 30, redisUrl: undefined },
+      shutdown: { delayMs: 3_000, timeoutMs: 8_000 },
+    })
+    expect(vendor).toMatchObject({ timeoutMs: 5_000, maxConnections: 128, maxQueue: 1_024 })
+    expect(load({ WIDGET_BASE_URL: '' }).vendor.baseUrl.href).toBe('https://prod-widgets.returning.ai/')
+    expect(sessions).toMatchObject({
+      rememberMs: 30_000,
+      modes: [{ mode: 'jwt', source: ['bearer'], algorithms: ['HS256'] }],
+      identity: {
+        emailClaim: 'email',
+        subjectClaim: 'sub',
+        requireVerifiedEmail: false,
+        emailDomains: new Set(),
+      },
+    })
+  })
+
+  it('are RS256, ES256 and EdDSA with a JWKS', () => {
+    const [mode] = load({ ...jwks, ...issuer, ...audience }).sessions.modes
+    expect(mode).toMatchObject({ algorithms: ['RS256', 'ES256', 'EdDSA'] })
+  })
+
+  it('are sess: and connect.sid with express-session', () => {
+    const store = { SESSION_STORE_URL: 'redis://127.0.0.1:6379', SESSION_SECRET: 'a, b' }
+    const [mode] = load({ SESSION_MODE: 'express-session', ...store }).sessions.modes
+    expect(mode).toMatchObject({ prefix: 'sess:', cookie: 'connect.sid', secrets: ['a', 'b'] })
+  })
+
+  it('derive the subject key from the vendor key, never being it', () => {
+    expect(subjectKeyOf('key-1')).toBe(subjectKeyOf('key-1'))
+    expect(subjectKeyOf('key-1')).not.toBe(subjectKeyOf('key-2'))
+    expect(subjectKeyOf('key-1')).not.toContain('key-1')
+  })
+})
+
+describe('What is accepted', () => {
+  it.each<[Environment]>([
+    [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:5173,http://[::1]:8080,' }],
+    [{ TRUST_PROXY: '10.0.0.0/8, 192.168.1.1, fd00::/8' }],
+    [{ WIDGETS: 'channel-widget:64f0c2,store:NjRm=,public:custom-leaderboards:64f1' }],
+    [{ WIDGET_API_KEYS: 'store-widget:key:with:colons, social:key-2' }],
+    [{ WIDGET_BASE_URL: 'http://127.0.0.1:4000' }],
+    [{ SESSION_EMAIL_DOMAINS: 'Example.com, bücher.example' }],
+    [{ SESSION_EMAIL_CLAIM: 'https://app.example.com/email' }],
+    [{ SESSION_FORWARD_URL: 'http://app:3000/me' }],
+    [{ SHUTDOWN_DELAY_MS: '0', SHUTDOWN_TIMEOUT_MS: '0' }],
+    [{ HTTPS_PROXY: 'http://user:pass@proxy:3128', NO_PROXY: 'localhost,.internal' }],
+  ])('%j', (environment) => {
+    expect(faultsOf(environment)).toEqual([])
+  })
+})

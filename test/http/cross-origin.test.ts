@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
+import { send } from '../peers/exchange.ts'
+import { accessLineOf, expectProblem } from '../peers/promises.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+let vendor: Vendor
+let broker: RunningBroker
+let session: string
+
+beforeAll(async () => {
+  vendor = await startVendor()
+  broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    ALLOWED_ORIGINS: `${allowed}, https://second.example.com:8443`,
+    SESSION_JWT_SOURCE: 'bearer,cookie:sid',
+    RATE_LIMIT_PER_MINUTE: '100000',
+  })
+  session = await signSession()
+})
+
+afterAll(async () => {
+  await broker.close()
+  vendor.close()
+})
+
+const allowed = 'https://app.example.com'
+const attacker = 'https://evil.example'
+const own = 'http://broker.example'
+
+type Headers = Record<string, string | string[]>
+
+/** Asks with Ada's cookie, as her browser does on whatever page she is. */
+const ask = (headers: Headers, method = 'POST') =>
+  send(broker.port, {
+    method,
+    path: '/widget-token',
+    headers: { host: 'broker.example', cookie: `sid=${session}`, ...headers },
+  })
+
+async function expectRefused(headers: Headers): Promise<void> {
+  const before = vendor.requests.length
+  const answer = await ask(headers)
+  expectProblem(answer, 403, 'origin_not_allowed')
+  expect(answer.headers.vary).toBe('Origin')
+  const line = await accessLineOf(broker, answer.headers['x-request-id'])
+  expect(line).toMatchObject({ status: 403, code: 'origin_not_allowed' })
+  expect(line).not.toHaveProperty('subject')
+  expect(vendor.requests.length).toBe(before)
+}
+
+// The rows and columns of Go's `TestCrossOriginProtection`, with our verdicts.
+const sites = ['same-origin', 'none', 'same-site', 'cross-site', 'unheard-of', undefined]
+const origins = { none: undefined, own, allowed, attacker, null: 'null' }
+const passing: Record<string, readonly string[]> = {
+  'same-origin': ['none', 'own', 'allowed', 'attacker'],
+  none: ['allowed'],
+  'same-site': ['allowed'],
+  'cross-site': ['allowed'],
+  'unheard-of': ['allowed'],
+  undefined: ['own', 'allowed'],
+}
+
+const table = sites.flatMap((site) =>
+  Object.entries(origins).map(([name, origin]) => ({
+    site,
+    name,
+    headers: {
+      ...(site === undefined ? {} : { 'sec-fetch-site': site }),
+      ...(origin === undefined ? {} : { origin }),
+    },
+    passes: passing[String(site)]!.includes(name),
+  })),
+)
+
+describe('A request with the cookies of a browser', () => {
+  it.each(table.filter(({ passes }) => passes))(
+    'passes from Sec-Fetch-Site $site with Origin $name',
+    async ({ headers }) => {
+      expect((await ask(headers)).status).toBe(200)
+    },
+  )
+
+  it.each(table.filter(({ passes }) => !passes))(
+    'is refused from Sec-Fetch-Site $site with Origin $name',
+    ({ headers }) => expectRefused(headers),
+  )
+
+  it('passes from its own origin however its Host is spelled', async () => {
+    expect((await ask({ host: 'BROKER.example', origin: own })).status).toBe(200)
+  })
+
+  it('is refused before its session is looked at', () => expectRefused({ cookie: 'sid=x', origin: attacker }))
+})
+
+describe('A request that no browser marks', () => {
+  it('passes with a bearer token, which no other site can attach', async () => {
+    expect((await ask({ cookie: [], authorization: `Bearer ${session}` })).status).toBe(200)
+  })
+
+  it('passes with a bearer token beside a cookie that no mode reads', async () => {
+    const answer = await ask({ cookie: 'theme=dark', authorization: `Bearer ${session}` })
+    expect(answer.status).toBe(200)
+  })
+
+  it('is refused with a bearer token beside the session cookie', () =>
+    expectRefused({ authorization: `Bearer ${session}` }))
+})
+
+describe('An Origin that only resembles an allowed one', () => {
+  it.each([
+    'https://app.example.com.evil',
+    'https://evilapp.example.com',
+    'https://app.example.com:444',
+    'https://app.example.com:443',
+    'https://app.example.com/',
+    'https://app.example.com.',
+    'https://second.example.com',
+    'http://app.example.com',
+    'HTTPS://APP.EXAMPLE.COM',
+    'https://App.example.com',
+    'https://user@app.example.com',
+    'https://app.example.com https://evil.example',
+    'https://app.example.com, https://app.example.com',
+    'https://àpp.example.com',
+    'null',
+    'NULL',
+    '*',
+  ])('is refused and gets no CORS header: %s', async (origin) => {
+    await expectRefused({ origin })
+    const { headers } = await ask({ origin })
+    expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
+  it('is refused in two lines, though one of them is allowed', () =>
+    expectRefused({ origin: [allowed, attacker] }))
+
+  it('is refused as the own origin with another port or a path', async () => {
+    await expectRefused({ origin: `${own}:8080` })
+    await expectRefused({ origin: `${own}/` })
+    await expectRefused({ origin: 'ftp://broker.example' })
+  })
+})
+
+describe('Fetch metadata', () => {
+  it.each([
+    ['two values', { 'sec-fetch-site': ['same-origin', 'cross-site'] }],
+    ['a value in capitals', { 'sec-fetch-site': 'SAME-ORIGIN' }],
+    ['an empty value', { 'sec-fetch-site': '' }],
+    ['a form of our own page', { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' }],
+    ['a frame', { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'iframe' }],
+    ['a document', { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'document' }],
+    ['a script tag', { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'script' }],
+    ['a form of an allowed page', { origin: allowed, 'sec-fetch-mode': 'navigate' }],
+    ['a frame of an allowed page', { origin: allowed, 'sec-fetch-dest': 'iframe' }],
+  ])('refuses %s', (_what, headers) => expectRefused(headers))
+})
+
+describe('The log of a refused origin', () => {
+  it.each([
+    ['not_a_script', { 'sec-fetch-mode': 'navigate' }],
+    ['origin_null', { origin: 'null' }],
+    ['origin_not_listed', { origin: attacker, 'sec-fetch-site': 'cross-site' }],
+    ['origin_not_host', { origin: attacker }],
+    ['origin_missing', {}],
+  ])('says %s', async (outcome, headers) => {
+    const answer = await ask(headers)
+    expect(await accessLineOf(broker, answer.headers['x-request-id'])).toMatchObject({ status: 403, outcome })
+  })
+})
+
+describe('CORS', () => {
+  it.each([allowed, 'https://second.example.com:8443'])('lets %s read errors too', async (origin) => {
+    const answer = await ask({ origin, cookie: [] })
+    expectProblem(answer, 401, 'session_missing')
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      vary: 'Origin',
+    })
+  })
+
+  it('answers the preflight of an allowed page with a fixed set, whatever it asks for', async () => {
+    const before = vendor.requests.length
+    const wishes = Array.from({ length: 50 }, (_, index) => `x-wish-${index}`).join(',')
+    const answer = await ask(
+      {
+        origin: allowed,
+        'access-control-request-method': 'DELETE',
+        'access-control-request-headers': wishes,
+      },
+      'OPTIONS',
+    )
+    expect(answer).toMatchObject({ status: 204, body: '' })
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': allowed,
+      'access-control-allow-credentials': 'true',
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-headers': 'Authorization,Cache-Control,Content-Type,Email,X-Requested-With',
+      'access-control-max-age': '600',
+      vary: 'Origin',
+    })
+    const line = await accessLineOf(broker, answer.headers['x-request-id'])
+    expect(line).toMatchObject({ method: 'OPTIONS', route: '/widget-token', status: 204 })
+    expect(vendor.requests.length).toBe(before)
+  })
+
+  it('refuses the preflight of any other page without a CORS header', async () => {
+    const answer = await ask({ origin: attacker, 'access-control-request-method': 'POST' }, 'OPTIONS')
+    expectProblem(answer, 403, 'origin_not_allowed')
+    expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
+  it('answers OPTIONS of the own origin with Allow alone', async () => {
+    const answer = await ask({ origin: own, 'sec-fetch-site': 'same-origin' }, 'OPTIONS')
+    expect(answer).toMatchObject({ status: 204, body: '' })
+    expect(answer.headers.allow).toBe('POST, OPTIONS')
+  })
+})
+
+describe('Without ALLOWED_ORIGINS', () => {
+  it('only the own origin passes', async () => {
+    const alone = await startBroker({ WIDGET_BASE_URL: vendor.url, ALLOWED_ORIGINS: '' })
+    const from = (origin: string) => alone.askToken({ origin })
+    expect((await from(allowed)).status).toBe(403)
+    expect((await from(alone.url)).status).toBe(200)
+    await alone.close()
+  })
+})

@@ -1,0 +1,292 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createLocalCounter } from '../../src/http/counter.ts'
+import { networkOf } from '../../src/http/rate-limit.ts'
+import { createRedis } from '../../src/outbound/redis.ts'
+import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
+import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+let vendor: Vendor
+const brokers: RunningBroker[] = []
+
+beforeEach(async () => {
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  await Promise.all(brokers.splice(0).map((broker) => broker.close()))
+  vendor.close()
+})
+
+async function start(environment: Record<string, string> = {}): Promise<RunningBroker> {
+  const broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    RATE_LIMIT_PER_MINUTE: '3',
+    TOKEN_CACHE_SECONDS: '0',
+    ...environment,
+  })
+  brokers.push(broker)
+  return broker
+}
+
+async function statuses(
+  times: number,
+  broker: RunningBroker,
+  headers: Record<string, string> = {},
+): Promise<number[]> {
+  const seen: number[] = []
+  for (let count = 0; count < times; count += 1) seen.push((await broker.askToken(headers)).status)
+  return seen
+}
+
+const storeLines = (broker: RunningBroker) =>
+  broker.logLines().filter(({ event }) => event === 'rate_limit_store')
+const bearer = async (claims = {}) => ({ authorization: `Bearer ${await signSession(claims)}` })
+const refused = { authorization: 'Bearer no-session' }
+const from = (address: string) => ({ 'x-forwarded-for': address })
+
+describe('The limit of tokens minted per user', () => {
+  it('answers 429 with Retry-After after the last one, and the vendor sees no more', async () => {
+    const broker = await start()
+    expect(await statuses(3, broker)).toEqual([200, 200, 200])
+    const answer = await broker.askToken()
+    expect(answer.status).toBe(429)
+    expect(await answer.json()).toMatchObject({ code: 'rate_limited', status: 429 })
+    const retryAfter = Number(answer.headers.get('retry-after'))
+    expect(retryAfter).toBeGreaterThan(50)
+    expect(retryAfter).toBeLessThanOrEqual(60)
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example.com')
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(vendor.requests).toHaveLength(3)
+  })
+
+  it.each([
+    ['asked for a pause', 1, 429, { 'retry-after': '5' }],
+    ['is left alone after failures', 20, 504, {}],
+  ])('counts no request while the vendor %s', async (_state, failures, status, headers) => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '21' })
+    vendor.answerWith((response) => void response.writeHead(status, headers).end())
+    await statuses(failures, broker)
+    vendor.answerWith()
+    const seen = vendor.requests.length
+    expect(new Set(await statuses(30, broker))).toEqual(new Set([503]))
+    expect(vendor.requests).toHaveLength(seen)
+    expect(broker.logLines().filter(({ code }) => code === 'rate_limited')).toEqual([])
+  })
+
+  it('counts no request that finds the line full', async () => {
+    const broker = await start({ VENDOR_MAX_CONNECTIONS: '1', VENDOR_MAX_QUEUE: '0' })
+    const { asked, release } = vendor.hold()
+    const first = broker.askToken(await bearer({ sub: 'grace', email: 'grace@example.com' }))
+    await asked
+    expect(await statuses(10, broker)).toEqual(Array(10).fill(503))
+    release()
+    expect((await first).status).toBe(200)
+    vendor.answerWith()
+    expect(await statuses(3, broker)).toEqual([200, 200, 200])
+  })
+
+  it('is told by the RateLimit fields of minted answers and of the 429', async () => {
+    const broker = await start()
+    const first = await broker.askToken()
+    expect(first.headers.get('ratelimit-policy')).toBe('"user";q=3;w=60')
+    expect(first.headers.get('ratelimit')).toBe('"user";r=2;t=60')
+    await statuses(2, broker)
+    const limited = await broker.askToken()
+    expect(limited.headers.get('ratelimit-policy')).toBe('"user";q=3;w=60')
+    expect(limited.headers.get('ratelimit')).toMatch(/^"user";r=0;t=\d+$/)
+  })
+
+  it('counts no token that is reused', async () => {
+    const broker = await start({ TOKEN_CACHE_SECONDS: '60' })
+    const session = await bearer()
+    expect(await statuses(10, broker, session)).toEqual(Array(10).fill(200))
+    const reused = await broker.askToken(session)
+    expect(reused.headers.get('ratelimit')).toBe(null)
+    const fresh = await broker.askToken({ ...session, 'cache-control': 'no-cache' })
+    expect(fresh.headers.get('ratelimit')).toMatch(/^"user";r=1;/)
+  })
+
+  it('counts all sessions of a user together, and each user alone', async () => {
+    const broker = await start()
+    for (const sid of ['one', 'two', 'three'])
+      expect((await broker.askToken(await bearer({ sid }))).status).toBe(200)
+    expect((await broker.askToken(await bearer({ sid: 'four' }))).status).toBe(429)
+    const grace = await bearer({ sub: 'grace', email: 'grace@example.com' })
+    expect((await broker.askToken(grace)).status).toBe(200)
+  })
+
+  it('leaves a user who is at it the token that is remembered', async () => {
+    const broker = await start({ TOKEN_CACHE_SECONDS: '60' })
+    const session = await bearer()
+    const fresh = { ...session, 'cache-control': 'no-cache' }
+    expect(await statuses(4, broker, fresh)).toEqual([200, 200, 200, 429])
+    expect((await broker.askToken(session)).status).toBe(200)
+  })
+})
+
+describe('The limit of refused requests per client address', () => {
+  it('turns refusals into 429 after ten times the users limit, and lets a good session pass', async () => {
+    const broker = await start()
+    expect(await statuses(30, broker, refused)).toEqual(Array(30).fill(401))
+    const answer = await broker.askToken(refused)
+    expect(answer.status).toBe(429)
+    expect(answer.headers.get('ratelimit-policy')).toBe('"address";q=30;w=60')
+    expect(answer.headers.get('ratelimit')).toMatch(/^"address";r=0;t=\d+$/)
+    expect((await broker.askToken()).status).toBe(200)
+    expect(broker.logLines().at(-3)).toMatchObject({ code: 'rate_limited', outcome: 'address_limit' })
+  })
+
+  it.each([
+    ['a missing session', 401, () => ({ authorization: '' })],
+    ['a refused session', 401, () => refused],
+    ['a foreign origin', 403, () => ({ origin: 'https://evil.example' })],
+    ['a session without a usable email', 403, () => bearer({ email: 'no email' })],
+    ['two different credentials of a kind', 400, () => ({ cookie: 'sid=one; sid=two' })],
+  ])('counts %s', async (_case, status, headers) => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', SESSION_JWT_SOURCE: 'bearer,cookie:sid' })
+    const seen = await statuses(11, broker, await headers())
+    expect(seen).toEqual([...Array(10).fill(status), 429])
+  })
+
+  it('counts nothing that succeeds, and no other kind of refusal', async () => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', TOKEN_CACHE_SECONDS: '60' })
+    const session = await bearer()
+    expect(await statuses(20, broker, session)).toEqual(Array(20).fill(200))
+    for (let count = 0; count < 20; count += 1) {
+      expect((await fetch(`${broker.url}/widget-token`)).status).toBe(405)
+    }
+    expect((await broker.askToken(refused)).status).toBe(401)
+  })
+
+  it('tells clients apart behind a trusted proxy', async () => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', TRUST_PROXY: '127.0.0.1/32' })
+    const ask = (address: string, times = 1) => statuses(times, broker, { ...refused, ...from(address) })
+    expect(await ask('203.0.113.7', 10)).toEqual(Array(10).fill(401))
+    expect(await ask('203.0.113.7')).toEqual([429])
+    expect(await ask('::ffff:203.0.113.7')).toEqual([429])
+    expect(await ask('203.0.113.8')).toEqual([401])
+  })
+
+  it('counts by the peer when nobody is trusted to name another', async () => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1' })
+    for (let last = 1; last <= 10; last += 1) {
+      expect((await broker.askToken({ ...refused, ...from(`6.6.6.${last}`) })).status).toBe(401)
+    }
+    expect((await broker.askToken({ ...refused, ...from('6.6.6.11') })).status).toBe(429)
+  })
+
+  it.each([
+    ['192.0.2.1', '192.0.2.1', true],
+    ['192.0.2.1', '::ffff:192.0.2.1', true],
+    ['192.0.2.1', '::ffff:c000:201', true],
+    ['192.0.2.1', '192.0.2.2', false],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.2', false],
+    ['2001:db8:0:100::1', '2001:db8:0:1ff:9::2', true],
+    ['2001:db8:0:100::1', '2001:db8:0:200::1', false],
+    ['fe80::1%eth0', 'fe80::2%eth0', true],
+  ])('sees %s and %s as one network: %s', (one, other, same) => {
+    expect(networkOf(one) === networkOf(other)).toBe(same)
+  })
+})
+
+describe('A counter in the process', () => {
+  it('starts anew when the window of a key has ended', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const count = createLocalCounter({ windowMs: 60_000, maxKeys: 10 })
+    const counted = [count('a'), count('a')]
+    vi.advanceTimersByTime(59_999)
+    counted.push(count('a'))
+    vi.advanceTimersByTime(1)
+    counted.push(count('a'))
+    vi.useRealTimers()
+    expect(counted).toMatchObject([{ count: 1 }, { count: 2 }, { count: 3, leftMs: 1 }, { count: 1 }])
+  })
+
+  it('forgets the key that was not counted for longest rather than grow', async () => {
+    const count = createLocalCounter({ windowMs: 60_000, maxKeys: 2 })
+    for (const key of ['busy', 'old', 'busy', 'new', 'busy', 'newer', 'busy', 'newest']) await count(key)
+    expect(count('busy')).toMatchObject({ count: 5 })
+    expect(count('old')).toMatchObject({ count: 1 })
+  })
+})
+
+describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, () => {
+  let redis: RedisServer
+
+  beforeEach(async () => {
+    redis = await createRedisServer()
+    await redis.start()
+  })
+
+  afterEach(() => redis.close())
+
+  /** A broker whose Redis is connected: what it minted before counted for itself. */
+  async function startShared(environment: Record<string, string> = {}): Promise<RunningBroker> {
+    const broker = await start({ REDIS_URL: redis.url, ...environment })
+    const probe = createRedis({ url: redis.url, timeoutMs: 2_000 })
+    await vi.waitFor(
+      async () => {
+        const sub = randomUUID()
+        const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
+        expect(await probe.run((client) => client.exists(`token-broker:user:${subject}`))).toBe(1)
+      },
+      { timeout: 10_000, interval: 50 },
+    )
+    probe.close()
+    return broker
+  }
+
+  it('hold the limit of a user together', async () => {
+    const [one, two] = [await startShared(), await startShared()]
+    expect(await statuses(2, one)).toEqual([200, 200])
+    expect(await statuses(2, two)).toEqual([200, 429])
+    expect(await statuses(1, one)).toEqual([429])
+  })
+
+  it('hold the limit of an address together', async () => {
+    const settings = { RATE_LIMIT_PER_MINUTE: '1' }
+    const [one, two] = [await startShared(settings), await startShared(settings)]
+    expect(await statuses(6, one, refused)).toEqual(Array(6).fill(401))
+    expect(await statuses(5, two, refused)).toEqual([401, 401, 401, 401, 429])
+  })
+
+  it('count each for itself without it, say so once, and once that it is back', async () => {
+    const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
+    expect((await broker.askToken()).status).toBe(200)
+    const before = storeLines(broker).length
+    const said = () => storeLines(broker).slice(before)
+    await redis.kill()
+    expect(await statuses(5, broker)).toEqual(Array(5).fill(200))
+    expect(said()).toMatchObject([{ level: 'warn', counting: 'local', outcome: 'redis_offline' }])
+    await redis.start()
+    const grace = await bearer({ sub: 'grace', email: 'grace@example.com' })
+    await vi.waitFor(
+      async () => {
+        await broker.askToken(grace)
+        expect(said()).toHaveLength(2)
+      },
+      { timeout: 5_000, interval: 250 },
+    )
+    expect(said()[1]).toMatchObject({ level: 'info', counting: 'shared' })
+  })
+
+  it('still hold a limit of their own when it was never there', async () => {
+    await redis.kill()
+    const broker = await start({ REDIS_URL: redis.url })
+    expect(await statuses(4, broker)).toEqual([200, 200, 200, 429])
+    expect(storeLines(broker)).toHaveLength(1)
+  })
+
+  it('wait only shortly for a Redis that hangs', async () => {
+    const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
+    expect((await broker.askToken()).status).toBe(200)
+    redis.freeze()
+    const began = performance.now()
+    expect(await statuses(3, broker)).toEqual([200, 200, 200])
+    expect(performance.now() - began).toBeLessThan(3_000)
+    redis.thaw()
+    expect(storeLines(broker).at(-1)).toMatchObject({ outcome: 'redis_timeout' })
+  })
+})

@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { OutboundFault } from '../../src/outbound/fault.ts'
+import { startBroker } from '../peers/broker.ts'
+import { makeCertificates, opensslMissing, type Certificates } from '../peers/certificates.ts'
+import { startFullListener } from '../peers/full-listener.ts'
+import { startProxy } from '../peers/proxy.ts'
+import { giveToken, startRawVendor, type RawVendor } from '../peers/raw.ts'
+
+type Options = Parameters<typeof createHttpClient>[0]
+
+/** Undefined only where the tests that use them are skipped. */
+let certificates: Certificates
+let vendor: RawVendor
+let proxy: Awaited<ReturnType<typeof startProxy>>
+let client: HttpClient
+
+beforeAll(async () => {
+  if (opensslMissing === undefined) certificates = makeCertificates()
+  proxy = await startProxy()
+})
+
+afterAll(() => proxy.close())
+
+afterEach(async () => {
+  vendor.close()
+  await client.close()
+  proxy.tunnels.length = 0
+})
+
+function open(options: Partial<Options> = {}) {
+  client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000, ca: certificates?.ca, ...options })
+}
+
+/** The status of one call, or the word for its fault. */
+async function ask({ url = vendor.url, timeoutMs = 2000, headers = {} } = {}) {
+  const request = { url: new URL('/x?y=1', url), method: 'POST' as const, headers, timeoutMs, maxBytes: 1000 }
+  try {
+    return (await client.exchange(request)).status
+  } catch (error) {
+    if (!(error instanceof OutboundFault)) throw error
+    return error.detail
+  }
+}
+
+describe.skipIf(opensslMissing)(`TLS ${opensslMissing ?? ''}`, () => {
+  it('reaches a host whose certificate is for it and signed by a trusted authority', async () => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    open()
+    expect(await ask()).toBe(200)
+  })
+
+  it.each(['expired', 'otherHost', 'selfSigned'] as const)(
+    'sends nothing to a host whose certificate is %s',
+    async (name) => {
+      vendor = await startRawVendor(giveToken, certificates[name])
+      open()
+      expect(await ask()).toBe('tls_failure')
+      expect(vendor.requests).toEqual([])
+    },
+  )
+
+  it('refuses a host that speaks TLS 1.1 at most', async () => {
+    const old = { ciphers: 'DEFAULT@SECLEVEL=0', minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' } as const
+    vendor = await startRawVendor(giveToken, { ...certificates.valid, ...old })
+    open()
+    expect(await ask()).toBe('tls_failure')
+  })
+
+  it('refuses a host that speaks no TLS', async () => {
+    vendor = await startRawVendor()
+    vendor.server.on('connection', (socket) =>
+      socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    )
+    open()
+    expect(await ask({ url: `https://localhost:${vendor.port}` })).toBe('tls_failure')
+  })
+})
+
+describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
+  it('is gone through for https, with its credentials, and TLS is still with the far end', async () => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    open({ httpsProxy: proxy.url })
+    expect(await ask()).toBe(200)
+    expect(proxy.tunnels).toEqual([`localhost:${vendor.port}`])
+    expect(vendor.requests[0]).toContain('POST /x?y=1 HTTP/1.1')
+    expect(vendor.requests[0]).not.toMatch(/proxy-/i)
+  })
+
+  it('does not make a bad certificate good', async () => {
+    vendor = await startRawVendor(giveToken, certificates.otherHost)
+    open({ httpsProxy: proxy.url })
+    expect(await ask()).toBe('tls_failure')
+  })
+
+  it.each(['localhost', 'other.test, localhost', '*'])(
+    'is not gone through for NO_PROXY=%s',
+    async (noProxy) => {
+      vendor = await startRawVendor(giveToken, certificates.valid)
+      open({ httpsProxy: proxy.url, noProxy })
+      expect(await ask()).toBe(200)
+      expect(proxy.tunnels).toEqual([])
+    },
+  )
+
+  it('is not gone through for http, which only ever stays on the machine', async () => {
+    vendor = await startRawVendor()
+    open({ httpsProxy: proxy.url })
+    expect(await ask()).toBe(200)
+    expect(proxy.tunnels).toEqual([])
+  })
+
+  it('that refuses the credentials is connect_refused, and its password is in no log line', async () => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    open()
+    const wrong = proxy.url.replace('proxy-secret-1', 'proxy-secret-2')
+    const broker = await startBroker({ WIDGET_BASE_URL: vendor.url, HTTPS_PROXY: wrong, LOG_LEVEL: 'trace' })
+    expect(await (await broker.askToken()).json()).toMatchObject({ code: 'vendor_unavailable' })
+    const word = Buffer.from('broker:proxy-secret-2').toString('base64')
+    await vi.waitFor(() => expect(broker.logLines().at(-1)).toMatchObject({ outcome: 'connect_refused' }))
+    expect(broker.logText()).not.toContain('proxy-secret')
+    expect(broker.logText()).not.toContain(word)
+    await broker.close()
+  })
+})
+
+describe('a call', () => {
+  it('ends at its deadline, also while no connection is there yet', async () => {
+    const full = await startFullListener()
+    vendor = await startRawVendor()
+    open({ connectTimeoutMs: 10_000 })
+    const startedAt = performance.now()
+    expect(await ask({ url: full.url, timeoutMs: 200 })).toBe('timeout_connect')
+    expect(performance.now() - startedAt).toBeLessThan(1000)
+    full.close()
+  })
+
+  it.each([
+    ['a new one', 1, 'reset'],
+    ['one that had answered before', 2, 'stale_socket'],
+  ])('that loses its connection, %s, says which it was', async (_which, dies, detail) => {
+    vendor = await startRawVendor((socket, nth) => {
+      if (nth === dies) socket.resetAndDestroy()
+      else giveToken(socket, nth)
+    })
+    open({ maxConnections: 1 })
+    if (dies === 2) expect(await ask()).toBe(200)
+    expect(await ask()).toBe(detail)
+  })
+
+  it('says of a header that cannot be sent nothing but that it failed', async () => {
+    vendor = await startRawVendor()
+    open()
+    expect(await ask({ headers: { key: 'secret\r\nx: 1' } })).toBe('protocol_error')
+    expect(vendor.requests).toEqual([])
+  })
+})
+
+describe('warm connections', () => {
+  it.skipIf(opensslMissing)('are opened without a request, and the first calls use them', async () => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    open()
+    client.warm(new URL(vendor.url), 3)
+    await vi.waitFor(() => expect(vendor.openSockets()).toBe(3), { interval: 2 })
+    await vi.waitFor(() => expect(vendor.secured).toBe(3), { interval: 2 })
+    expect(vendor.requests).toEqual([])
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([200, 200, 200])
+    expect(vendor.connections).toBe(3)
+  })
+
+  it('serve their own origin alone', async () => {
+    vendor = await startRawVendor()
+    const other = await startRawVendor()
+    open()
+    client.warm(new URL(vendor.url), 1)
+    await vi.waitFor(() => expect(vendor.openSockets()).toBe(1), { interval: 2 })
+    expect(await ask({ url: other.url })).toBe(200)
+    expect([vendor.requests.length, other.requests.length]).toEqual([0, 1])
+    other.close()
+  })
+
+  it('that the vendor closed in the meantime cost no call', async () => {
+    vendor = await startRawVendor()
+    open()
+    client.warm(new URL(vendor.url), 2)
+    await vi.waitFor(() => expect(vendor.openSockets()).toBe(2), { interval: 2 })
+    vendor.hangUp()
+    await vi.waitFor(() => expect(vendor.openSockets()).toBe(0), { interval: 2 })
+    expect(await ask()).toBe(200)
+  })
+
+  it('that cannot be had hurt nobody', async () => {
+    vendor = await startRawVendor()
+    open()
+    client.warm(new URL('http://127.0.0.1:9'), 2)
+    expect(await ask()).toBe(200)
+  })
+})

@@ -1,0 +1,156 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createRedis, RedisFault, type Redis } from '../../src/outbound/redis.ts'
+import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+
+const password = 'a-password-for-redis'
+
+function read(client: Redis): Promise<unknown> {
+  return client.run((live) => live.get('key'))
+}
+
+/** The outcome of one read, and how long it took. */
+async function readOutcome(client: Redis): Promise<{ outcome: string; tookMs: number }> {
+  const began = performance.now()
+  const outcome = await read(client).then(
+    () => 'answered',
+    (error: unknown) => (error instanceof RedisFault ? error.outcome : String(error)),
+  )
+  return { outcome, tookMs: performance.now() - began }
+}
+
+async function untilAnswered(client: Redis): Promise<void> {
+  await vi.waitFor(() => read(client), { timeout: 5_000, interval: 50 })
+}
+
+function countSockets(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
+}
+
+describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, () => {
+  let server: RedisServer
+  let redis: Redis | undefined
+
+  beforeEach(async () => {
+    server = await createRedisServer()
+  })
+
+  afterEach(async () => {
+    redis?.close()
+    server.thaw()
+    await server.close()
+  })
+
+  function open(changes: { url?: string; timeoutMs?: number } = {}): Redis {
+    redis = createRedis({ url: server.url, timeoutMs: 2_000, ...changes })
+    return redis
+  }
+
+  test('The first command waits for the first connection.', async () => {
+    await server.start()
+    expect(await open().run((live) => live.set('key', 'value'))).toBe('OK')
+  })
+
+  test('A Redis that is away at the start fails each use at once, and is found when it comes.', async () => {
+    const client = open()
+    expect((await readOutcome(client)).outcome).toBe('redis_offline')
+    const { outcome, tookMs } = await readOutcome(client)
+    expect(outcome).toBe('redis_offline')
+    expect(tookMs).toBeLessThan(100)
+    await server.start()
+    await untilAnswered(client)
+  })
+
+  test('A Redis that is killed fails each use within moments, and is found when it is back.', async () => {
+    await server.start()
+    const client = open()
+    await read(client)
+    await server.kill()
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => readOutcome(client)))
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['redis_offline']))
+    expect(Math.max(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThan(1_000)
+    await server.start()
+    await untilAnswered(client)
+  })
+
+  test('A restart between two uses costs no failed use.', async () => {
+    await server.start()
+    const client = open()
+    await read(client)
+    await server.kill()
+    await server.start()
+    expect(await readOutcome(client)).toMatchObject({ outcome: 'answered' })
+  })
+
+  test('A Redis that hangs fails a use at the deadline, the next at once, and is found when it goes on.', async () => {
+    await server.start()
+    const client = open({ timeoutMs: 300 })
+    await read(client)
+    server.freeze()
+    const slow = await readOutcome(client)
+    expect(slow.outcome).toBe('redis_timeout')
+    expect(slow.tookMs).toBeLessThan(1_000)
+    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_offline' })
+    server.thaw()
+    await untilAnswered(client)
+  })
+
+  test('A login that is never answered fails at the deadline too.', async () => {
+    const silent = createServer((socket: Socket) => socket.resume()).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const client = open({ url: `redis://:${password}@127.0.0.1:${port}`, timeoutMs: 300 })
+    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_timeout' })
+    silent.close()
+  })
+
+  test('A wrong password is a refusal, without the password in the error.', async () => {
+    const guarded = await createRedisServer(['--requirepass', password])
+    await guarded.start()
+    const wrong = open({ url: guarded.url.replace('//', '//:a-wrong-guess@') })
+    const fault = await read(wrong).catch((error: unknown) => error)
+    wrong.close()
+    expect(fault).toMatchObject({ outcome: 'redis_refused', message: 'redis_refused' })
+    const right = open({ url: guarded.url.replace('//', `//:${password}@`) })
+    await read(right)
+    await guarded.close()
+  })
+
+  test('An error of one command is a refusal of that command alone.', async () => {
+    await server.start()
+    const client = open()
+    await client.run((live) => live.hSet('key', 'a', 'b'))
+    const outcomes = await Promise.all([readOutcome(client), client.run((live) => live.set('other', '1'))])
+    expect(outcomes).toMatchObject([{ outcome: 'redis_refused' }, 'OK'])
+    expect(await client.run((live) => live.get('other'))).toBe('1')
+  })
+
+  test('A database in the address is selected again after a restart.', async () => {
+    await server.start()
+    const client = open({ url: `${server.url}/3` })
+    await read(client)
+    await server.kill()
+    await server.start()
+    await untilAnswered(client)
+    await client.run((live) => live.set('key', 'in three'))
+    const zero = createRedis({ url: server.url, timeoutMs: 2_000 })
+    expect([await read(zero), await read(client)]).toEqual([null, 'in three'])
+    zero.close()
+  })
+
+  test('An open connection does not keep the process from its end.', async () => {
+    await server.start()
+    const before = countSockets()
+    await read(open())
+    expect(countSockets()).toBe(before)
+  })
+
+  test('After close every use fails at once, and nothing connects again.', async () => {
+    await server.start()
+    const client = open()
+    await read(client)
+    client.close()
+    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_offline' })
+  })
+})

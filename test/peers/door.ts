@@ -1,0 +1,95 @@
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Problem } from '../../src/problems.ts'
+import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
+import { createIdentify, type IdentityPolicy } from '../../src/session/identity.ts'
+import { listen, shut } from './listen.ts'
+
+/** What the sessions said of one request, as a caller and an operator would learn it. */
+export interface Verdict {
+  status: number
+  code?: string
+  outcome?: string
+  email?: string
+  subject?: string
+  retryAfter?: string
+}
+
+export interface Door {
+  origin: string
+  /** Headers are pairs, so that a name may come twice. */
+  ask(headers: readonly (readonly [string, string])[]): Promise<Verdict>
+  close(): Promise<void>
+}
+
+const policy: IdentityPolicy = {
+  emailClaim: 'email',
+  subjectClaim: 'sub',
+  requireVerifiedEmail: false,
+  emailDomains: new Set(),
+  subjectKey: 'a-key-for-subjects',
+}
+
+/** Puts verifiers behind real HTTP, with nothing in between but the chain and the identity rules. */
+export async function openDoor(
+  verifiers: readonly SessionVerifier[],
+  changes: Partial<IdentityPolicy> = {},
+  host?: string,
+): Promise<Door> {
+  const sessions = createSessions(verifiers, createIdentify({ ...policy, ...changes }))
+
+  async function judge(request: IncomingMessage): Promise<Verdict> {
+    try {
+      const { email, subject } = await sessions.verify(request, new AbortController().signal)
+      return { status: 200, email, subject }
+    } catch (error) {
+      if (!(error instanceof Problem)) return { status: 500, outcome: String(error) }
+      const { status, code, diagnosis, headers } = error
+      return { status, code, outcome: diagnosis.outcome, retryAfter: headers['Retry-After'] }
+    }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.end(JSON.stringify(await judge(request)))
+  }
+
+  const server = createServer((request, response) => void answer(request, response))
+  const origin = await listen(server, host)
+  return { origin, ask: (headers) => ask(origin, headers), close: () => shut(server) }
+}
+
+/** Asks any address that answers with a verdict. */
+export async function ask(
+  origin: string,
+  headers: readonly (readonly [string, string])[],
+  path = '/',
+): Promise<Verdict> {
+  const { body } = await send(origin + path, headers)
+  return JSON.parse(body) as Verdict
+}
+
+interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  body: string
+}
+
+/** A request whose header lines go out exactly as they are given. */
+export function send(
+  url: string,
+  lines: readonly (readonly [string, string])[],
+  method = 'POST',
+): Promise<Answer> {
+  const headers = ['Host', new URL(url).host, 'Content-Length', '0', ...lines.flat()]
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject)
+      response.on('end', () => {
+        const body = Buffer.concat(chunks).toString()
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
+      })
+    })
+    request.on('error', reject)
+    request.end()
+  })
+}

@@ -1,0 +1,186 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+// The ids are the first eight hex digits of the keys' SHA-256.
+const ids = { 'widget-key-a': 'ee89d0f5', 'widget-key-b': '72002000' }
+const fresh = { 'cache-control': 'no-cache' }
+
+let folder: string
+let file: string
+let vendor: Vendor
+let broker: RunningBroker
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keys-'))
+  file = join(folder, 'key')
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  await broker.close()
+  vendor.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function start(content: string, path = file, env = {}) {
+  writeFileSync(path, content)
+  await open(path, env)
+}
+
+async function open(path: string, env = {}) {
+  const files = { WIDGET_API_KEY: undefined, WIDGET_API_KEY_FILE: path }
+  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '1000', ...files, ...env })
+}
+
+function replaceByRename(content: string): void {
+  writeFileSync(`${file}.new`, content)
+  renameSync(`${file}.new`, file)
+}
+
+/** The vendor takes these keys alone, and answers others as it does a revoked one. */
+function take(...keys: string[]): void {
+  vendor.answerWith((response, request) => {
+    if (keys.includes(String(request.headers['returningai-api-key'])))
+      return vendor.giveToken(response, request)
+    response.writeHead(401).end()
+  })
+}
+
+const usedKeys = () => vendor.requests.map(({ headers }) => headers['returningai-api-key'])
+const eventsOf = (name: string) => broker.logLines().filter(({ event }) => event === name)
+const withinTwoSeconds = { timeout: 2000, interval: 20 }
+const fileEvents = (count: number) =>
+  vi.waitFor(() => expect(eventsOf('api_key_file')).toHaveLength(count), withinTwoSeconds)
+
+describe('WIDGET_API_KEY_FILE', () => {
+  it('replaced by rename is in use within two seconds, and the log says so by key id', async () => {
+    await start('widget-key-a\n')
+    await broker.askToken(fresh)
+    replaceByRename('widget-key-b\n')
+    await fileEvents(1)
+    await broker.askToken(fresh)
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b'])
+    expect(eventsOf('api_key_file')).toMatchObject([{ level: 'info', keyIds: [ids['widget-key-b']] }])
+    expect(eventsOf('token_issued').map(({ keyId }) => keyId)).toEqual(Object.values(ids))
+  })
+
+  it('behind a symlink that is swapped, as Kubernetes does, is in use within two seconds', async () => {
+    for (const version of ['a', 'b']) {
+      mkdirSync(join(folder, version))
+      writeFileSync(join(folder, version, 'key'), `widget-key-${version}`)
+    }
+    symlinkSync('a', join(folder, '..data'))
+    symlinkSync(join('..data', 'key'), file)
+    await open(file)
+    symlinkSync('b', join(folder, '..data.new'))
+    renameSync(join(folder, '..data.new'), join(folder, '..data'))
+    await fileEvents(1)
+    await broker.askToken(fresh)
+    expect(usedKeys()).toEqual(['widget-key-b'])
+  })
+
+  it.each([
+    ['is empty', () => writeFileSync(file, ''), 'malformed'],
+    ['has three lines', () => replaceByRename('widget-key-a\nwidget-key-b\nwidget-key-c\n'), 'malformed'],
+    ['holds a placeholder', () => replaceByRename('changeme'), 'malformed'],
+    ['holds what no header can carry', () => replaceByRename('widget-k\u00e9y'), 'malformed'],
+    ['is gone', () => rmSync(file), 'unreadable'],
+  ])('that %s leaves the old key in use, and one error says so', async (_name, spoil, outcome) => {
+    await start('widget-key-a')
+    spoil()
+    await fileEvents(1)
+    expect(eventsOf('api_key_file')).toMatchObject([
+      { level: 'error', outcome, keyIds: [ids['widget-key-a']] },
+    ])
+    expect((await broker.askToken(fresh)).status).toBe(200)
+    writeFileSync(file, 'widget-key-b')
+    await fileEvents(2)
+    await broker.askToken(fresh)
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b'])
+  })
+
+  it('rotated under load fails nobody', async () => {
+    await start('widget-key-a\nwidget-key-b\n')
+    take('widget-key-a', 'widget-key-b')
+    const crowd = { rotated: false }
+    const statuses: number[] = []
+    const ask = async () => {
+      while (!crowd.rotated) statuses.push((await broker.askToken(fresh)).status)
+    }
+    const users = Array.from({ length: 4 }, ask)
+    await broker.askToken()
+    take('widget-key-b', 'widget-key-c')
+    replaceByRename('widget-key-b\nwidget-key-c\n')
+    await fileEvents(1)
+    await broker.askToken()
+    crowd.rotated = true
+    await Promise.all(users)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(usedKeys().at(-1)).toBe('widget-key-b')
+  })
+})
+
+describe('the second key', () => {
+  it('serves when the vendor refuses the first, which then costs no further call', async () => {
+    await start('widget-key-a\nwidget-key-b')
+    take('widget-key-b')
+    for (let mint = 0; mint < 3; mint += 1) expect((await broker.askToken(fresh)).status).toBe(200)
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b', 'widget-key-b', 'widget-key-b'])
+    expect(new Set(eventsOf('token_issued').map(({ keyId }) => keyId))).toEqual(
+      new Set([ids['widget-key-b']]),
+    )
+  })
+
+  it('gives way to a new first one at once, however short ago it had to step in', async () => {
+    await start('widget-key-a\nwidget-key-b')
+    take('widget-key-b', 'widget-key-c')
+    await broker.askToken(fresh)
+    replaceByRename('widget-key-c\nwidget-key-b')
+    await fileEvents(1)
+    await broker.askToken(fresh)
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b', 'widget-key-c'])
+  })
+
+  it('is not asked for anything but a refused key', async () => {
+    await start('widget-key-a\nwidget-key-b')
+    vendor.answerWith((response) => void response.writeHead(404).end())
+    await broker.askToken()
+    expect(usedKeys()).toEqual(['widget-key-a'])
+  })
+
+  it('shares the deadline of the first', async () => {
+    await start('widget-key-a\nwidget-key-b', file, { VENDOR_TIMEOUT_MS: '400' })
+    vendor.answerWith((response, { headers }) => {
+      if (headers['returningai-api-key'] === 'widget-key-a')
+        setTimeout(() => response.writeHead(401).end(), 300)
+    })
+    expect(await (await broker.askToken()).json()).toMatchObject({ code: 'vendor_timeout' })
+    expect(Number(broker.logLines().at(-1)?.durationMs)).toBeLessThan(700)
+  })
+})
+
+describe('a refused key', () => {
+  it('is an error line of its own with its id, once a minute however many ask', async () => {
+    await start('widget-key-a')
+    take()
+    for (let mint = 0; mint < 5; mint += 1) {
+      expect(await (await broker.askToken(fresh)).json()).toMatchObject({
+        status: 500,
+        code: 'vendor_rejected_credentials',
+      })
+    }
+    expect(eventsOf('vendor_rejected_credentials')).toMatchObject([
+      {
+        level: 'error',
+        keyId: ids['widget-key-a'],
+        vendorStatus: 401,
+        msg: expect.stringContaining('WIDGET_API_KEY'),
+      },
+    ])
+    expect(broker.logText()).not.toContain('widget-key-a')
+  })
+})

@@ -1,0 +1,399 @@
+import { setMaxListeners } from 'node:events'
+import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { Problem } from '../../src/problems.ts'
+import {
+  createVendorTransport,
+  type VendorObserver,
+  type VendorTransport,
+} from '../../src/returning-ai/transport.ts'
+import { giveToken, startRawVendor, type RawVendor } from '../peers/raw.ts'
+import { answer, rows } from './faults.ts'
+
+let vendor: RawVendor
+let client: HttpClient
+let lines: string[]
+let transport: VendorTransport
+
+/** A caller, or a crowd of them, who will go away together. */
+function createLeaving(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
+}
+
+beforeEach(async () => {
+  vendor = await startRawVendor()
+  lines = []
+  transport = createTransport()
+})
+
+afterEach(async () => {
+  vendor.close()
+  await client.close()
+})
+
+function createTransport(
+  options: {
+    maxConnections?: number
+    maxQueue?: number
+    halfOpenAfterMs?: number
+    observer?: VendorObserver
+  } = {},
+) {
+  client = createHttpClient({ maxConnections: options.maxConnections ?? 128, connectTimeoutMs: 1000 })
+  const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } })
+  return createVendorTransport({ client, logger, maxConnections: 128, maxQueue: 1024, ...options })
+}
+
+/** One call; resolves to the problem's code, or `ok`, with what the caller would be told and the log would say. */
+async function call({ timeoutMs = 2000, signal = new AbortController().signal, keyId = 'key-1' } = {}) {
+  const request = { url: new URL('/signin', vendor.url), headers: {}, keyId }
+  try {
+    const { attempts } = await transport.send(request, { endsAt: performance.now() + timeoutMs, signal })
+    return { code: 'ok', attempts } as { code: string; attempts?: number; retryAfter?: string }
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    return { code: error.code, retryAfter: error.headers['Retry-After'], ...error.diagnosis }
+  }
+}
+
+const calls = (count: number, options = {}) => Promise.all(Array.from({ length: count }, () => call(options)))
+const states = () => lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'vendor_circuit')
+const seen = (count: number) => vi.waitFor(() => expect(vendor.requests).toHaveLength(count), { interval: 2 })
+const closed = () => vi.waitFor(() => expect(vendor.openSockets()).toBe(0), { interval: 2 })
+
+async function open(options = {}) {
+  await client.close()
+  transport = createTransport(options)
+  vendor.act = answer(504)
+  await calls(20)
+  expect(states()).toMatchObject([{ level: 'error', state: 'open' }])
+}
+
+describe('the circuit', () => {
+  it('opens after twenty failures in a row, says so once, and refuses at once without asking the vendor', async () => {
+    await open()
+    const before = vendor.requests.length
+    const startedAt = performance.now()
+    const refused = await calls(100)
+    expect(performance.now() - startedAt).toBeLessThan(250)
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['vendor_unavailable']))
+    expect(refused[0]).toMatchObject({ outcome: 'circuit_open', retryAfter: '5', attempts: 0 })
+    expect(vendor.requests).toHaveLength(before)
+    expect(states()).toHaveLength(1)
+  })
+
+  it('stays closed while fewer than half of the calls fail', async () => {
+    vendor.act = (socket, nth) => (nth % 5 < 2 ? answer(504) : giveToken)(socket, nth)
+    await calls(60)
+    expect(states()).toEqual([])
+  })
+
+  it('stays closed for a handful of failures', async () => {
+    vendor.act = answer(504)
+    await calls(19)
+    expect(states()).toEqual([])
+  })
+
+  it.each([400, 401, 403, 404, 429, 302])('is not moved by the refusal %i', async (status) => {
+    vendor.act = answer(status)
+    await calls(40)
+    expect(states()).toEqual([])
+  })
+
+  it('is not moved by callers who go away', async () => {
+    vendor.act = () => undefined
+    const leaving = createLeaving()
+    const gone = calls(40, { signal: leaving.signal })
+    await seen(40)
+    leaving.abort()
+    await gone
+    expect(states()).toEqual([])
+  })
+
+  it('is opened by calls that pass their deadline', async () => {
+    vendor.act = () => undefined
+    await calls(20, { timeoutMs: 100 })
+    expect(states()).toMatchObject([{ state: 'open' }])
+  })
+
+  it('lets one call of a hundred try the vendor, and closes when it goes well', async () => {
+    await open({ halfOpenAfterMs: 1 })
+    const before = vendor.requests.length
+    vendor.act = (socket, nth) => void setImmediate(() => giveToken(socket, nth))
+    await vi.waitFor(async () => expect(await calls(100)).toContainEqual({ code: 'ok', attempts: 1 }))
+    expect(vendor.requests).toHaveLength(before + 1)
+    expect(states().map(({ state }) => state)).toEqual(['open', 'half_open', 'closed'])
+    expect(await call()).toEqual({ code: 'ok', attempts: 1 })
+  })
+
+  it('tells its observer of each change, and of the calls that were made alone', async () => {
+    await client.close()
+    const told: unknown[] = []
+    const observer = {
+      vendorAnswered: (outcome: string) => void told.push(outcome),
+      circuitOpened: (open: boolean) => void told.push(open),
+    }
+    transport = createTransport({ halfOpenAfterMs: 500, observer })
+    vendor.act = answer(504)
+    await calls(20)
+    await calls(20)
+    vendor.act = giveToken
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'), { timeout: 5_000 })
+    const failed = Array<unknown>(20).fill('vendor_5xx')
+    expect(told.filter((one) => one !== true && one !== false)).toEqual([...failed, 'ok'])
+    expect(told.filter((one) => one === true || one === false)).toEqual([true, false])
+  })
+
+  it('leaves the cause of an outage in the log, not its own refusal of a second attempt', async () => {
+    vendor.act = (socket) => void socket.resetAndDestroy()
+    const outcomes = (await calls(20)).map((one) => (one as { outcome?: string }).outcome)
+    expect(new Set(outcomes)).toEqual(new Set(['reset']))
+    expect(states()).toMatchObject([{ state: 'open' }])
+  })
+
+  it('opens again when the one call fails', async () => {
+    await open({ halfOpenAfterMs: 1 })
+    await vi.waitFor(async () => expect(await call()).toMatchObject({ outcome: 'vendor_5xx' }))
+    expect(states().map(({ state }) => state)).toEqual(['open', 'half_open', 'open'])
+  })
+
+  it('closes by the one call though its caller leaves, so that who asks and leaves keeps nobody out', async () => {
+    await open({ halfOpenAfterMs: 1 })
+    const asking: Socket[] = []
+    vendor.act = (socket) => void asking.push(socket)
+    const before = vendor.requests.length
+    const leaving = createLeaving()
+    await vi.waitFor(() => {
+      void call({ signal: leaving.signal })
+      expect(states().at(-1)).toMatchObject({ state: 'half_open' })
+    })
+    await seen(before + 1)
+    leaving.abort()
+    giveToken(asking[0]!, 1)
+    await vi.waitFor(() => expect(states().at(-1)).toMatchObject({ state: 'closed' }), { interval: 2 })
+    expect(vendor.requests).toHaveLength(before + 1)
+  })
+})
+
+describe('the waiting line', () => {
+  beforeEach(async () => {
+    await client.close()
+    transport = createTransport({ maxConnections: 2, maxQueue: 3 })
+    vendor.act = () => undefined
+  })
+
+  it('keeps calls to the bound, lets the next ones wait, and refuses the rest at once as overloaded', async () => {
+    const leaving = createLeaving()
+    const within = calls(5, { signal: leaving.signal })
+    const startedAt = performance.now()
+    expect(await call()).toMatchObject({ code: 'overloaded', outcome: 'waiting_line_full', retryAfter: '2' })
+    expect(performance.now() - startedAt).toBeLessThan(250)
+    await seen(2)
+    expect(vendor.openSockets()).toBe(2)
+    leaving.abort()
+    await within
+  })
+
+  it('is overloaded, not too slow a vendor, for who waits past its deadline', async () => {
+    const leaving = createLeaving()
+    const ahead = calls(2, { signal: leaving.signal })
+    expect(await call({ timeoutMs: 50 })).toMatchObject({
+      code: 'overloaded',
+      outcome: 'waited_too_long',
+      attempts: 0,
+    })
+    leaving.abort()
+    await ahead
+  })
+
+  it('gives the place of a caller who leaves to the one who waits longest', async () => {
+    const leaving = createLeaving()
+    const ahead = calls(2, { signal: leaving.signal })
+    await seen(2)
+    const served: string[] = []
+    const next = ['longest', 'less long'].map((name) => call().then(() => served.push(name)))
+    vendor.act = giveToken
+    leaving.abort()
+    await Promise.all(next)
+    expect(served).toEqual(['longest', 'less long'])
+    await ahead
+  })
+
+  it('keeps its bound however many were refused for want of room', async () => {
+    await client.close()
+    transport = createTransport({ maxConnections: 2, maxQueue: 0 })
+    const leaving = createLeaving()
+    const within = calls(2, { signal: leaving.signal })
+    for (let round = 0; round < 3; round += 1)
+      expect((await calls(2)).map(({ code }) => code)).toEqual(['overloaded', 'overloaded'])
+    await seen(2)
+    leaving.abort()
+    await within
+  })
+
+  it('has room again as soon as one who waits leaves', async () => {
+    const [ahead, waiting] = [createLeaving(), createLeaving()]
+    const first = calls(2, { signal: ahead.signal })
+    const second = calls(3, { signal: waiting.signal })
+    await nextTurn()
+    waiting.abort()
+    expect((await second).map(({ code }) => code)).toEqual(Array(3).fill('vendor_unavailable'))
+    const third = calls(3)
+    await seen(2)
+    vendor.act = giveToken
+    ahead.abort()
+    expect((await third).map(({ code }) => code)).toEqual(['ok', 'ok', 'ok'])
+    await first
+  })
+})
+
+describe('a caller who leaves', () => {
+  it('while the vendor thinks has its connection closed at once', async () => {
+    vendor.act = () => undefined
+    const leaving = createLeaving()
+    const left = call({ signal: leaving.signal })
+    await seen(1)
+    const startedAt = performance.now()
+    leaving.abort()
+    expect(await left).toMatchObject({ outcome: 'aborted' })
+    await closed()
+    expect(performance.now() - startedAt).toBeLessThan(500)
+  })
+
+  it('while the call backs off makes no second attempt', async () => {
+    const leaving = createLeaving()
+    vendor.act = (socket) => {
+      answer(500)(socket, 1)
+      setTimeout(() => leaving.abort(), 20)
+    }
+    expect(await call({ signal: leaving.signal })).toMatchObject({ outcome: 'aborted', attempts: 1 })
+    expect(vendor.requests).toHaveLength(1)
+  })
+
+  it('before its call begins costs the vendor nothing', async () => {
+    expect(await call({ signal: AbortSignal.abort() })).toMatchObject({ outcome: 'aborted', attempts: 0 })
+    expect(vendor.connections).toBe(0)
+  })
+})
+
+describe('the retry', () => {
+  it('makes a call good that failed once, after 50 to 250 ms that differ from call to call', async () => {
+    const waits: number[] = []
+    for (let round = 0; round < 6; round += 1) {
+      let failedAt = 0
+      vendor.act = (socket, nth) => {
+        if (failedAt > 0) waits.push(performance.now() - failedAt)
+        ;(failedAt > 0 ? giveToken : answer(500))(socket, nth)
+        failedAt = performance.now()
+      }
+      expect(await call()).toEqual({ code: 'ok', attempts: 2 })
+    }
+    expect(Math.min(...waits)).toBeGreaterThan(45)
+    expect(Math.max(...waits)).toBeLessThan(400)
+    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(1)
+  })
+
+  it('is not made where the deadline leaves no time for it', async () => {
+    vendor.act = answer(500)
+    expect(await call({ timeoutMs: 140 })).toMatchObject({ code: 'vendor_unavailable', attempts: 1 })
+  })
+
+  it('of all callers together stays within its budget when everything fails', async () => {
+    vendor.act = (socket) => void socket.resetAndDestroy()
+    await calls(200)
+    expect(vendor.requests.length).toBeLessThanOrEqual(240)
+  })
+})
+
+describe('the pause that the vendor asks for', () => {
+  it.each([
+    ['429', 429, 'vendor_rate_limited'],
+    ['503', 503, 'vendor_unavailable'],
+  ])(
+    'by %s holds for all who share the key, with the seconds left, and for nobody else',
+    async (_name, status, code) => {
+      vendor.act = answer(status, '', { 'retry-after': '5' })
+      expect(await call()).toMatchObject({ code, retryAfter: '5', attempts: 1 })
+      vendor.act = giveToken
+      const paused = await calls(10)
+      expect(paused[0]).toMatchObject({ code, retryAfter: '5', outcome: 'vendor_pause', attempts: 0 })
+      expect(vendor.requests).toHaveLength(1)
+      expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
+    },
+  )
+
+  it('is the longest that was asked for, in whatever order', async () => {
+    const sockets: Socket[] = []
+    vendor.act = (socket) => void sockets.push(socket)
+    const both = calls(2)
+    await seen(2)
+    for (const [nth, seconds] of ['60', '1'].entries()) {
+      answer(429, '', { 'retry-after': seconds })(sockets[nth]!, 1)
+      await nextTurn()
+    }
+    await both
+    expect((await call()).retryAfter).toBe('60')
+  })
+
+  it('ends with its seconds', async () => {
+    vendor.act = answer(429, '', { 'retry-after': '1' })
+    await call()
+    vendor.act = giveToken
+    const startedAt = performance.now()
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'), { timeout: 2000, interval: 20 })
+    expect(performance.now() - startedAt).toBeGreaterThan(800)
+  })
+
+  it.each([
+    ['a date', () => new Date(Date.now() + 30_500).toUTCString(), /^(29|30|31)$/],
+    ['a date in another century', () => 'Fri, 31 Dec 2094 23:59:59 GMT', /^300$/],
+    ['a date that has passed', () => 'Fri, 31 Dec 1999 23:59:59 GMT', /^1$/],
+    ['thirty years', () => '1000000000', /^300$/],
+    ['none', () => '0', /^1$/],
+  ])('may be %s, and is kept within 1 to 300 seconds', async (_name, value, expected) => {
+    vendor.act = answer(429, '', { 'retry-after': value() })
+    expect((await call()).retryAfter).toMatch(expected)
+  })
+})
+
+describe('a thousand failures of every kind', () => {
+  it('leave no socket, timer or place behind, and the next call succeeds', { timeout: 60_000 }, async () => {
+    await client.close()
+    transport = createTransport({ maxConnections: 8, halfOpenAfterMs: 0 })
+    await call()
+    const acts = rows
+      .filter(({ env, retryAfter }) => env === undefined && retryAfter === undefined)
+      .map(({ act }) => act)
+    acts.push(() => undefined)
+    const baseline = countResources()
+    vendor.act = (socket, nth) => acts[nth % acts.length]!(socket, nth)
+    for (let round = 0; round < 25; round += 1) {
+      const leaving = createLeaving()
+      const some = Array.from({ length: 40 }, (_, nth) =>
+        call({ timeoutMs: 150, signal: nth % 10 === 0 ? leaving.signal : undefined }),
+      )
+      leaving.abort()
+      await Promise.all(some)
+    }
+    expect(vendor.requests.length).toBeGreaterThan(150)
+    expect(vendor.mostOpen).toBeLessThanOrEqual(2 * 8)
+    vendor.act = giveToken
+    await vi.waitFor(async () => expect((await call()).code).toBe('ok'))
+    await client.close()
+    await closed()
+    for (const [name, count] of Object.entries(countResources()))
+      expect(count).toBeLessThanOrEqual(baseline[name] ?? 0)
+  })
+})
+
+/** What the event loop holds on to, by kind; the listening stand-in is there before and after. */
+function countResources(): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const name of process.getActiveResourcesInfo()) counts[name] = (counts[name] ?? 0) + 1
+  return counts
+}

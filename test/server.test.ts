@@ -1,0 +1,267 @@
+import { once } from 'node:events'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { Agent, createServer, request } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { signSession, validEnvironment } from './peers/broker.ts'
+import { send, sendBytes } from './peers/exchange.ts'
+import { expectProblem } from './peers/promises.ts'
+import { spawnBroker, startProcess, type SpawnedBroker } from './peers/process.ts'
+import { startVendor, type Vendor } from './peers/vendor.ts'
+
+let vendor: Vendor
+const started: SpawnedBroker[] = []
+
+beforeAll(async () => {
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  vendor.answerWith()
+  await Promise.all(started.splice(0).map((broker) => broker.close()))
+})
+
+afterAll(() => vendor.close())
+
+async function start(environment: Record<string, string> = {}, options = {}) {
+  const limits = { SHUTDOWN_DELAY_MS: '0', SHUTDOWN_TIMEOUT_MS: '5000', VENDOR_TIMEOUT_MS: '20000' }
+  const broker = await startProcess({ WIDGET_BASE_URL: vendor.url, ...limits, ...environment }, options)
+  started.push(broker)
+  return broker
+}
+
+function run(environment: Record<string, string>, options = {}) {
+  const broker = spawnBroker(environment, options)
+  started.push(broker)
+  return broker
+}
+
+const agent = new Agent({ keepAlive: true })
+afterAll(() => agent.destroy())
+
+/** Asks for a token on a connection that the client would like to keep. */
+async function askToken(port: number) {
+  const headers = { authorization: `Bearer ${await signSession()}` }
+  const outgoing = request({ host: '127.0.0.1', port, method: 'POST', path: '/widget-token', headers, agent })
+  const answered = once(outgoing, 'response')
+  outgoing.end()
+  const [incoming] = await answered
+  return { status: incoming.statusCode, headers: incoming.headers, body: await text(incoming) }
+}
+
+describe('The start', () => {
+  it('with --check-config says yes or no, and opens no port', async () => {
+    const busy = createServer().listen(0, '127.0.0.1')
+    await once(busy, 'listening')
+    const { port } = busy.address() as { port: number }
+    const options = { args: ['--check-config'] }
+    const good = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) }, options)
+    const bad = run(
+      { ...validEnvironment, PORT: 'planted', LOG_LEVEL: 'planted', WIDGET_TYPO: 'planted' },
+      options,
+    )
+    expect((await good.ended).code).toBe(0)
+    expect(good.said).toEqual({ stdout: 'The configuration is usable.\n', stderr: '' })
+    expect((await bad.ended).code).toBe(1)
+    for (const name of ['PORT', 'LOG_LEVEL', 'WIDGET_TYPO']) expect(bad.said.stderr).toContain(`  ${name} `)
+    expect(bad.said.stderr).not.toContain('planted')
+    expect(bad.said.stdout).toBe('')
+    busy.close()
+  })
+
+  it('reads .env, and what the environment says goes first', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'env-'))
+    const settings = Object.entries({ ...validEnvironment, PORT: 'planted' })
+    writeFileSync(join(cwd, '.env'), settings.map(([name, value]) => `${name}=${value}\n`).join(''))
+    const options = { cwd, args: ['--check-config'] }
+    const fromFile = run({}, options)
+    const overruled = run({ PORT: '0' }, options)
+    expect((await fromFile.ended).code).toBe(1)
+    expect(fromFile.said.stderr).toBe(
+      'The configuration is not usable:\n  PORT must be a whole number from 0 to 65535\n',
+    )
+    expect((await overruled.ended).code).toBe(0)
+  })
+
+  it('with any other argument ends with one sentence', async () => {
+    const broker = run(validEnvironment, { args: ['--check-confg'] })
+    expect((await broker.ended).code).toBe(1)
+    expect(broker.said).toEqual({
+      stdout: '',
+      stderr: 'The only argument is --check-config; settings come from the environment.\n',
+    })
+  })
+
+  it('on a busy port ends with one sentence', async () => {
+    const busy = createServer().listen(0, '127.0.0.1')
+    await once(busy, 'listening')
+    const { port } = busy.address() as { port: number }
+    const broker = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) })
+    expect((await broker.ended).code).toBe(1)
+    expect(broker.said.stderr).toBe(`The address 127.0.0.1:${port} is in use: set PORT or HOST to another.\n`)
+    busy.close()
+  })
+
+  it('with TLS verification off ends before it listens', async () => {
+    const broker = run({ ...validEnvironment, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    expect((await broker.ended).code).toBe(1)
+    expect(broker.said.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED turns TLS verification off')
+  })
+
+  it('with a lenient HTTP parser asked of Node keeps the strict one', async () => {
+    const { port } = await start({}, { nodeArgs: ['--insecure-http-parser'] })
+    const bytes = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: b\x01c\r\n\r\n'
+    expect((await sendBytes(port, bytes))[0]?.status).toBe(400)
+  })
+})
+
+describe('SIGTERM', () => {
+  it('makes it unready at once, while it still serves, and ends it with 0 after the delay', async () => {
+    const { child, port, ended, findLine } = await start({ SHUTDOWN_DELAY_MS: '1000' })
+    expect((await send(port, { path: '/readyz' })).status).toBe(200)
+    await askToken(port)
+    const stoppedAt = performance.now()
+    child.kill('SIGTERM')
+    await findLine('draining')
+    const ready = await send(port, { path: '/readyz' })
+    expectProblem(ready, 503, 'shutting_down')
+    expect((await send(port, { path: '/healthz' })).status).toBe(200)
+    const answer = await askToken(port)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.connection).toBe('close')
+    const { code, at } = await ended
+    expect(code).toBe(0)
+    expect(at - stoppedAt).toBeGreaterThan(950)
+    expect(at - stoppedAt).toBeLessThan(2_500)
+  })
+
+  it('lets what is in progress finish, and does not wait for its connection', async () => {
+    const { child, port, ended, findLine } = await start()
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGTERM')
+    await findLine('draining')
+    release()
+    const answeredAt = await answer.then(() => performance.now())
+    expect((await answer).status).toBe(200)
+    expect((await answer).headers.connection).toBe('close')
+    const { code, at } = await ended
+    expect(code).toBe(0)
+    expect(at - answeredAt).toBeLessThan(1_000)
+  })
+
+  it('accepts no new connection after the delay', async () => {
+    const { child, port, findLine } = await start()
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGTERM')
+    await findLine('draining')
+    await expect(send(port, { path: '/healthz' })).rejects.toThrow(/ECONNREFUSED/)
+    release()
+    expect((await answer).status).toBe(200)
+  })
+
+  it('is not held up by who has sent nothing, half a header, or keeps an idle connection', async () => {
+    const { child, port, ended } = await start()
+    const silent = connect(port, '127.0.0.1')
+    const half = connect(port, '127.0.0.1')
+    for (const socket of [silent, half]) socket.on('error', () => undefined)
+    await Promise.all([once(silent, 'connect'), once(half, 'connect')])
+    half.write('GET /healthz HTTP/1.1\r\nHost: a\r\n')
+    await askToken(port)
+    const stoppedAt = performance.now()
+    child.kill('SIGTERM')
+    const { code, at } = await ended
+    expect(code).toBe(0)
+    expect(at - stoppedAt).toBeLessThan(1_500)
+    silent.destroy()
+    half.destroy()
+  })
+
+  it('with a vendor that hangs gives who waits a 503 at the hard end, and ends with 1', async () => {
+    const { child, port, ended, findLine } = await start({ SHUTDOWN_TIMEOUT_MS: '600' })
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGTERM')
+    expectProblem(await answer, 503, 'shutting_down')
+    expect((await ended).code).toBe(1)
+    // By the process's own clock: this one may be busy.
+    const [from, to] = await Promise.all([findLine('draining'), findLine('stopped')])
+    const tookMs = Date.parse(String(to.time)) - Date.parse(String(from.time))
+    expect(tookMs).toBeGreaterThan(550)
+    expect(tookMs).toBeLessThan(1_100)
+    release()
+  })
+
+  it('and another signal ends it at once', async () => {
+    const { child, port, ended, findLine, said } = await start({ SHUTDOWN_DELAY_MS: '4000' })
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGTERM')
+    await findLine('draining')
+    const again = performance.now()
+    child.kill('SIGINT')
+    await expect(answer).rejects.toThrow(/hang up|reset/)
+    const { code, at } = await ended
+    expect(code).toBe(1)
+    expect(at - again).toBeLessThan(400)
+    expect(said.stderr).toBe('')
+    release()
+  })
+})
+
+describe('SIGINT', () => {
+  it('skips the delay', async () => {
+    const { child, ended } = await start({ SHUTDOWN_DELAY_MS: '4000' })
+    const stoppedAt = performance.now()
+    child.kill('SIGINT')
+    const { code, at } = await ended
+    expect(code).toBe(0)
+    expect(at - stoppedAt).toBeLessThan(1_500)
+  })
+})
+
+describe('A log that nobody reads', () => {
+  it('closed, costs lines and no request', async () => {
+    const { child, port, ended, said } = await start({ LOG_LEVEL: 'trace' })
+    child.stdout.destroy()
+    for (let index = 0; index < 30; index += 1) expect((await askToken(port)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect((await ended).code).toBe(0)
+    expect(said.stderr).toBe('')
+  })
+
+  it('stuck, costs lines and no request', async () => {
+    const { child, port, ended } = await start()
+    child.stdout.pause()
+    const round = Array.from({ length: 50 })
+    for (let index = 0; index < 20; index += 1) {
+      const answers = await Promise.all(round.map(() => send(port, { path: '/nowhere' })))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]))
+    }
+    child.kill('SIGTERM')
+    child.stdout.resume()
+    expect((await ended).code).toBe(0)
+  })
+
+  it.each(['SIGTERM', 'SIGUSR2'] as const)('stuck for good, holds up no end by %s', async (signal) => {
+    const bug = "process.on('SIGUSR2', () => { throw new Error('a bug') })"
+    const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(bug)}`]
+    const { child, port, ended } = await start({}, { nodeArgs })
+    child.stdout.pause()
+    for (let index = 0; index < 60; index += 1)
+      await Promise.all(Array.from({ length: 50 }, () => send(port, { path: '/nowhere' })))
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    expect(await exited).toEqual([null, 'SIGKILL'])
+    child.stdout.resume()
+    await ended
+  })
+})

@@ -1,0 +1,284 @@
+import { EventEmitter, once } from 'node:events'
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { AbortSignalLike } from '../../src/lib/abort.ts'
+import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
+import { sessionInvalid, sourceUnavailable } from '../../src/session/credential.ts'
+import { createIdentify, type VerifiedClaims } from '../../src/session/identity.ts'
+
+const identify = createIdentify({
+  emailClaim: 'email',
+  subjectClaim: 'sub',
+  requireVerifiedEmail: false,
+  emailDomains: new Set(),
+  subjectKey: 'a-key-for-subjects',
+})
+
+const never = new AbortController().signal
+
+function requestWith(headers: Record<string, string>): IncomingMessage {
+  const request = new IncomingMessage(new Socket())
+  Object.assign(request.headers, headers)
+  return request
+}
+
+const withCredential = (credential: string) => requestWith({ 'x-session': credential })
+
+interface ScriptedVerifier extends SessionVerifier {
+  asked: string[]
+}
+
+/** A mode that knows everybody by the header `x-session`, and writes down what it was asked. */
+function createVerifier(changes: Partial<SessionVerifier> = {}): ScriptedVerifier {
+  const asked: string[] = []
+  return {
+    mode: 'scripted',
+    id: 'one',
+    rememberMs: 30_000,
+    remote: true,
+    cookies: [],
+    readCredential: readFrom('x-session'),
+    ...changes,
+    asked,
+    async verify(credential, signal): Promise<VerifiedClaims> {
+      asked.push(credential)
+      return changes.verify?.(credential, signal) ?? { claims: { email: `${credential}@example.com` } }
+    },
+  }
+}
+
+const readFrom = (name: string) => (request: IncomingMessage) => request.headers[name] as string | undefined
+
+const createOther = () => createVerifier({ id: 'two', readCredential: readFrom('x-other') })
+
+/** How often the verifier has been asked after requests at these times. */
+async function askAt(verifier: ScriptedVerifier, timesMs: readonly number[]): Promise<number[]> {
+  const sessions = createSessions([verifier], identify)
+  const start = performance.now()
+  const counts: number[] = []
+  for (const timeMs of timesMs) {
+    vi.advanceTimersByTime(start + timeMs - performance.now())
+    await sessions.verify(withCredential('ann'), never).catch(() => undefined)
+    counts.push(verifier.asked.length)
+  }
+  return counts
+}
+
+/** A mode that answers when the test says so. */
+function createSlow() {
+  const source = new EventEmitter()
+  const signals: AbortSignalLike[] = []
+  const verifier = createVerifier({
+    async verify(_credential, signal) {
+      signals.push(signal)
+      await once(source, 'answer')
+      return { claims: { email: 'ann@example.com' } }
+    },
+  })
+  return { verifier, signals, answer: () => source.emit('answer') }
+}
+
+const refusing = () => Promise.reject(sessionInvalid('expired'))
+const failing = () => Promise.reject(sourceUnavailable('timeout'))
+
+describe('the chain of modes', () => {
+  it('asks the first mode whose credential is present, and no other', async () => {
+    const [first, second, third] = [createOther(), createVerifier(), createVerifier({ id: 'three' })]
+    const sessions = createSessions([first, second, third], identify)
+    expect(await sessions.verify(withCredential('ann'), never)).toMatchObject({ email: 'ann@example.com' })
+    expect([first.asked, second.asked, third.asked]).toEqual([[], ['ann'], []])
+  })
+
+  it.each([
+    ['refuses', refusing, 401],
+    ['is out of reach', failing, 503],
+  ])('ends at a mode that %s: the next is not tried', async (_name, verify, status) => {
+    const second = createOther()
+    const sessions = createSessions([createVerifier({ verify }), second], identify)
+    const request = requestWith({ 'x-session': 'ann', 'x-other': 'ann' })
+    await expect(sessions.verify(request, never)).rejects.toMatchObject({ status })
+    expect(second.asked).toEqual([])
+  })
+
+  it('refuses a request without any credential by a challenge without error, as RFC 6750 §3 wants it', async () => {
+    const sessions = createSessions([createVerifier(), createOther()], identify)
+    await expect(sessions.verify(requestWith({}), never)).rejects.toMatchObject({
+      code: 'session_missing',
+      headers: { 'WWW-Authenticate': 'Bearer realm="widget-token"' },
+    })
+  })
+
+  it('refuses a bad credential by a challenge that says so', async () => {
+    const sessions = createSessions([createVerifier({ verify: refusing })], identify)
+    await expect(sessions.verify(withCredential('ann'), never)).rejects.toMatchObject({
+      code: 'session_invalid',
+      headers: { 'WWW-Authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
+    })
+  })
+})
+
+describe('a source that hangs', () => {
+  it('is asked 1,024 questions at once, the next is refused as overloaded, and an end makes room', async () => {
+    const ends: (() => void)[] = []
+    const verify = () =>
+      new Promise<VerifiedClaims>((resolve) => {
+        ends.push(() => resolve({ claims: { email: 'ann@example.com' } }))
+      })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const asked = Array.from({ length: 1_024 }, (_, user) =>
+      sessions.verify(withCredential(`${user}`), new AbortController().signal),
+    )
+    const refusal = { code: 'overloaded', headers: { 'Retry-After': expect.any(String) } }
+    await expect(sessions.verify(withCredential('ann'), never)).rejects.toMatchObject(refusal)
+    ends[0]!()
+    await asked[0]
+    const next = sessions.verify(withCredential('ann'), never)
+    for (const end of ends) end()
+    expect(await next).toMatchObject({ email: 'ann@example.com' })
+    await Promise.all(asked)
+  })
+})
+
+describe('what was verified', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  it('is remembered as long as the mode says, and no longer', async () => {
+    expect(await askAt(createVerifier(), [0, 29_999, 30_000])).toEqual([1, 1, 2])
+  })
+
+  it('is not remembered past its own expiry', async () => {
+    const expiresAt = performance.now() + 500
+    const verify = () => Promise.resolve({ claims: { email: 'ann@example.com' }, expiresAt })
+    expect(await askAt(createVerifier({ verify }), [0, 499, 500, 501])).toEqual([1, 1, 2, 3])
+  })
+
+  it('is not remembered at all where the mode says 0', async () => {
+    expect(await askAt(createVerifier({ rememberMs: 0 }), [0, 0])).toEqual([1, 2])
+  })
+
+  it('is no refusal: who signs in under the same cookie is let in at once', async () => {
+    const verdicts = [refusing, refusing, () => Promise.resolve({ claims: { email: 'ann@example.com' } })]
+    const sessions = createSessions([createVerifier({ verify: () => verdicts.shift()!() })], identify)
+    for (let asked = 0; asked < 2; asked += 1)
+      await expect(sessions.verify(withCredential('ann'), never)).rejects.toMatchObject({ status: 401 })
+    expect(await sessions.verify(withCredential('ann'), never)).toMatchObject({ email: 'ann@example.com' })
+  })
+
+  it.each([true, false])('gives way to a refusal of the same credential (remote: %s)', async (remote) => {
+    const verdicts = [async () => ({ claims: { email: 'ann@example.com' } }), refusing, refusing]
+    const sessions = createSessions([createVerifier({ remote, verify: () => verdicts.shift()!() })], identify)
+    await sessions.verify(withCredential('ann'), never)
+    for (const fresh of [true, false]) {
+      const asked = sessions.verify(withCredential('ann'), never, fresh)
+      await expect(asked).rejects.toMatchObject({ code: 'session_invalid' })
+    }
+  })
+
+  it('is looked at anew, and the new answer remembered, when a request asks for it', async () => {
+    const users = ['ann', 'bob', 'eve']
+    const verify = async () => ({ claims: { email: `${users.shift()}@example.com` } })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const emails: string[] = []
+    for (const fresh of [false, false, true, false])
+      emails.push((await sessions.verify(withCredential('shared'), never, fresh)).email)
+    expect(emails).toEqual(['ann', 'ann', 'bob', 'bob'].map((name) => `${name}@example.com`))
+  })
+
+  it('is looked at anew beside a question that is open, whose late answer is then not remembered', async () => {
+    const answers: ((email: string) => void)[] = []
+    const verify = () =>
+      new Promise<VerifiedClaims>((resolve) => {
+        answers.push((email) => resolve({ claims: { email } }))
+      })
+    const sessions = createSessions([createVerifier({ verify })], identify)
+    const early = sessions.verify(withCredential('shared'), never)
+    const late = sessions.verify(withCredential('shared'), never, true)
+    answers[1]!('bob@example.com')
+    expect(await late).toMatchObject({ email: 'bob@example.com' })
+    answers[0]!('ann@example.com')
+    expect(await early).toMatchObject({ email: 'ann@example.com' })
+    expect(await sessions.verify(withCredential('shared'), never)).toMatchObject({ email: 'bob@example.com' })
+  })
+
+  it('is never an outage: the next request asks again', async () => {
+    expect(await askAt(createVerifier({ verify: failing }), [0, 0])).toEqual([1, 2])
+  })
+
+  it('is kept apart by credential, by mode and by source', async () => {
+    const [one, two] = [createVerifier(), createVerifier({ id: 'two' })]
+    const third = createVerifier({ mode: 'other' })
+    Object.assign(two, { readCredential: readFrom('x-two') })
+    Object.assign(third, { readCredential: readFrom('x-three') })
+    const sessions = createSessions([one, two, third], identify)
+    for (const name of ['x-session', 'x-two', 'x-three'])
+      await sessions.verify(requestWith({ [name]: 'ann' }), never)
+    await sessions.verify(withCredential('bob'), never)
+    expect([one.asked, two.asked, third.asked]).toEqual([['ann', 'bob'], ['ann'], ['ann']])
+  })
+
+  it('is bounded in number: the one that was not used for longest is forgotten', async () => {
+    const verifier = createVerifier()
+    const sessions = createSessions([verifier], identify)
+    for (let user = 0; user <= 100_000; user += 1)
+      await sessions.verify(withCredential(`user-${user}`), never)
+    await sessions.verify(withCredential('user-50001'), never)
+    expect(verifier.asked).toHaveLength(100_001)
+    await sessions.verify(withCredential('user-0'), never)
+    expect(verifier.asked).toHaveLength(100_002)
+  })
+})
+
+describe('many at once with one credential', () => {
+  it('ask the source once, and all get its answer', async () => {
+    const { verifier, answer } = createSlow()
+    const sessions = createSessions([verifier], identify)
+    const callers = Array.from({ length: 20 }, () => new AbortController().signal)
+    const asked = callers.map((signal) => sessions.verify(withCredential('ann'), signal))
+    answer()
+    const emails = (await Promise.all(asked)).map(({ email }) => email)
+    expect(new Set(emails)).toEqual(new Set(['ann@example.com']))
+    expect(verifier.asked).toEqual(['ann'])
+  })
+
+  it('are not failed by one of them who goes away', async () => {
+    const { verifier, signals, answer } = createSlow()
+    const sessions = createSessions([verifier], identify)
+    const leaving = new AbortController()
+    const left = sessions.verify(withCredential('ann'), leaving.signal)
+    const stayed = sessions.verify(withCredential('ann'), never)
+    leaving.abort(new Error('the caller hung up'))
+    await expect(left).rejects.toThrow('the caller hung up')
+    expect(signals[0]?.aborted).toBe(false)
+    answer()
+    expect(await stayed).toMatchObject({ email: 'ann@example.com' })
+  })
+
+  it('end the question when all of them have gone, and who comes later asks anew', async () => {
+    const { verifier, signals, answer } = createSlow()
+    const sessions = createSessions([verifier], identify)
+    const leaving = new AbortController()
+    const left = sessions.verify(withCredential('ann'), leaving.signal)
+    leaving.abort(new Error('the caller hung up'))
+    await expect(left).rejects.toThrow('the caller hung up')
+    expect(signals[0]?.aborted).toBe(true)
+    const late = sessions.verify(withCredential('ann'), never)
+    answer()
+    expect(await late).toMatchObject({ email: 'ann@example.com' })
+    expect(verifier.asked).toEqual(['ann', 'ann'])
+  })
+})
+
+describe('a request that carries a session by itself', () => {
+  it.each<[string, readonly string[] | 'all', string | undefined, boolean]>([
+    ['has a cookie that a mode reads', ['sid'], 'theme=dark; sid=1', true],
+    ['has only other cookies', ['sid'], 'theme=dark', false],
+    ['has any cookie where a mode reads all', 'all', 'theme=dark', true],
+    ['has no cookie where a mode reads all', 'all', undefined, false],
+    ['has a cookie where no mode reads any', [], 'sid=1', false],
+  ])('is one that %s', (_name, cookies, cookie, expected) => {
+    const sessions = createSessions([createVerifier(), createVerifier({ cookies })], identify)
+    expect(sessions.readsCookieOf(requestWith(cookie === undefined ? {} : { cookie }))).toBe(expected)
+  })
+})

@@ -1,0 +1,111 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { signSession, validEnvironment } from '../peers/broker.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+const entry = fileURLToPath(new URL('../../dist/server.js', import.meta.url))
+
+let vendor: Vendor
+let broker: ChildProcess
+let publicUrl: string
+let adminUrl: string
+let session: string
+
+beforeAll(async () => {
+  vendor = await startVendor()
+  session = await signSession()
+  const own = { HOST: '127.0.0.1', PORT: '0', ADMIN_LISTEN: '127.0.0.1:0', SHUTDOWN_DELAY_MS: '0' }
+  const env = { ...validEnvironment, WIDGET_BASE_URL: vendor.url, ...own }
+  broker = spawn(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface(broker.stdout!)) {
+    const { event, port } = JSON.parse(line)
+    if (event === 'listening_admin') adminUrl = `http://127.0.0.1:${port}`
+    if (event === 'listening') publicUrl = `http://127.0.0.1:${port}`
+    if (publicUrl && adminUrl) break
+  }
+})
+
+afterAll(async () => {
+  const exited = once(broker, 'exit')
+  broker.kill('SIGTERM')
+  await exited
+  vendor.close()
+})
+
+const ask = (token: string, signal?: AbortSignal) =>
+  fetch(`${publicUrl}/widget-token`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    signal,
+  })
+
+/** The value of one metric with its labels. */
+async function readCount(name: string): Promise<number> {
+  const line = (await readMetrics()).split('\n').find((one) => one.startsWith(`${name} `))
+  return Number(line?.slice(name.length) ?? 0)
+}
+
+const status = async (path: string, method = 'GET') => (await fetch(adminUrl + path, { method })).status
+
+const readMetrics = async () => (await fetch(`${adminUrl}/metrics`)).text()
+
+describe('The admin listener', () => {
+  it('counts tokens, sessions, vendor calls and requests, without naming anybody', async () => {
+    await ask(session)
+    await ask(session)
+    await ask('not-a-token')
+    await (await fetch(`${publicUrl}/nowhere-at-all`)).text()
+    const metrics = await readMetrics()
+    for (const line of [
+      'widget_tokens_issued_total{source="vendor"} 1',
+      'widget_tokens_issued_total{source="reused"} 1',
+      'session_verifications_total{mode="jwt",outcome="accepted"} 2',
+      'session_verifications_total{mode="jwt",outcome="session_invalid"} 1',
+      'vendor_requests_total{outcome="ok"} 1',
+      'vendor_request_duration_seconds_count 1',
+      'vendor_circuit_open 0',
+      'http_requests_total{route="/widget-token",method="POST",status="200"} 2',
+      'http_request_duration_seconds_count{route="/widget-token"} 3',
+      'http_requests_total{route="none",method="GET",status="404"} 1',
+      'process_cpu_seconds_total',
+    ]) {
+      expect(metrics).toContain(line)
+    }
+    expect(metrics).not.toMatch(/ada|nowhere|example\.com|widget-api-key/)
+  })
+
+  it('counts a token once as minted, also when who asked for it first has left', async () => {
+    const minted = 'widget_tokens_issued_total{source="vendor"}'
+    const verified = 'session_verifications_total{mode="jwt",outcome="accepted"}'
+    const gone = 'http_requests_total{route="/widget-token",method="POST",status="499"}'
+    const before = await readCount(minted)
+    const verifiedBefore = await readCount(verified)
+    const { asked, release } = vendor.hold()
+    const token = await signSession({ sub: 'leaves' })
+    const leaving = new AbortController()
+    const left = ask(token, leaving.signal)
+    await asked
+    const stayed = ask(token)
+    await vi.waitFor(async () => expect(await readCount(verified)).toBe(verifiedBefore + 2))
+    leaving.abort()
+    await expect(left).rejects.toThrow('abort')
+    await vi.waitFor(async () => expect(await readCount(gone)).toBe(1))
+    release()
+    expect((await stayed).status).toBe(200)
+    expect(await readCount(minted)).toBe(before + 1)
+  })
+
+  it('answers the probes, and nothing else', async () => {
+    expect(await status('/healthz')).toBe(200)
+    expect(await status('/readyz')).toBe(200)
+    expect(await status('/metrics', 'POST')).toBe(405)
+    expect(await status('/widget-token', 'POST')).toBe(404)
+  })
+
+  it('keeps the metrics to itself', async () => {
+    expect((await fetch(`${publicUrl}/metrics`)).status).toBe(404)
+  })
+})
