@@ -1,23 +1,26 @@
 import type { Express, RequestHandler } from 'express'
-import { presetHeaders } from './http/answer.ts'
 import { ignoreSmallJson } from './http/body.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
 import { dataHeaders, neverStore } from './http/headers.ts'
-import { limitRefusals } from './http/rate-limit.ts'
+import type { Lifecycle } from './http/lifecycle.ts'
+import { limitRefusals, type RateLimits } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
 import { writeProblem } from './http/write-problem.ts'
-import type { Lifecycle } from './http/lifecycle.ts'
-
 import { createAssets, type PageOptions } from './routes/page.ts'
 import { answerHealthz, answerReadyz } from './routes/probes.ts'
 import { issueWidgetToken, type WidgetTokenDependencies } from './routes/widget-token.ts'
+import type { Logger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 
 export interface AppDependencies extends WidgetTokenDependencies {
   allowedOrigins: ReadonlySet<string>
   trustedProxies: readonly string[]
   lifecycle: Lifecycle
+  limits: RateLimits
+  logger: Logger
+  metrics?: Metrics
   page: PageOptions
 }
 
@@ -26,43 +29,42 @@ export function createApp(dependencies: AppDependencies): Express {
   const { allowedOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } = dependencies
   const app = createExactRouter(trustedProxies)
 
-  // First on every route and for every unknown path. As `app.use`, each would be a layer of its own to Express's router:
-  // up to a seventh of the CPU of a request whose session is known.
-  const always = [
-    logRequests(logger, metrics),
-    followLifecycle(lifecycle),
-    dataHeaders,
-    rejectAmbiguousFraming,
-  ]
-  const route = (path: string) => app.route(path).all(always)
+  // Every request.
+  app.use(logRequests(logger, metrics))
+  app.use(lifecycle.follow)
+  app.use(dataHeaders)
+  app.use(rejectAmbiguousFraming)
 
-  route('/widget-token')
-    .all(neverStore)
-    .all(allowOrigins(allowedOrigins))
-    .all(only('POST', 'OPTIONS'))
-    .all(requireTrustedOrigin(allowedOrigins, (request) => sessions.readsCookieOf(request)))
-    .options(answerOptions)
-    .post(ignoreSmallJson)
-    .post(issueWidgetToken(dependencies))
-    .all(limitRefusals(limits.refusals))
+  // Only a script of a trusted page, with a session.
+  tokenRoute('/widget-token', issueWidgetToken(dependencies))
 
-  route('/healthz').all(only('GET', 'HEAD')).get(answerHealthz)
-  route('/readyz').all(only('GET', 'HEAD')).get(answerReadyz(lifecycle))
-  for (const { path, handlers } of createAssets(page)) route(path).all(only('GET', 'HEAD')).get(handlers)
-
-  app.use(always, refuseUnknownPath)
+  // Anyone.
+  for (const { path, handlers } of createAssets(page)) openRoute(path, handlers)
+  openRoute('/healthz', answerHealthz)
+  openRoute('/readyz', answerReadyz(lifecycle))
+  app.use(refuseUnknownPath)
   app.use(writeProblem)
   return app
-}
 
-function followLifecycle(lifecycle: Lifecycle): RequestHandler {
-  return function followState(_request, response, next) {
-    lifecycle.track(response)
-    next()
+  function tokenRoute(path: string, issue: RequestHandler): void {
+    app
+      .route(path)
+      .all(neverStore)
+      .all(allowOrigins(allowedOrigins))
+      .all(only('POST', 'OPTIONS'))
+      .all(requireTrustedOrigin(allowedOrigins, (request) => sessions.readsCookieOf(request)))
+      .options(answerOptions)
+      .post(ignoreSmallJson)
+      .post(issue)
+      .all(limitRefusals(limits.refusals))
+  }
+
+  function openRoute(path: string, answer: RequestHandler | RequestHandler[]): void {
+    app.route(path).all(only('GET', 'HEAD')).get(answer)
   }
 }
 
 const answerOptions: RequestHandler = (_request, response) => {
-  presetHeaders(response, { Allow: 'POST, OPTIONS' })
+  response.preset({ allow: 'POST, OPTIONS' })
   response.status(204).end()
 }

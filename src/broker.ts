@@ -11,14 +11,12 @@ import { createIdentify } from './session/identity.ts'
 import { createVerifier } from './session/modes.ts'
 import { createTokens } from './tokens.ts'
 import { createKeyRings } from './returning-ai/keys.ts'
-import { createSigninIssuer } from './returning-ai/signin.ts'
+import { createSignin } from './returning-ai/signin.ts'
 import { createVendorTransport } from './returning-ai/transport.ts'
 
 export interface Broker {
   app: Express
   lifecycle: Lifecycle
-  /** Opens connections to the vendor ahead of the first request. Sends nothing, and nothing waits for it. */
-  warmUp(): void
   close(): Promise<void>
 }
 
@@ -29,8 +27,6 @@ interface BrokerOptions {
   signInForm?: boolean
   metrics?: Metrics
 }
-
-const warmConnections = 4
 
 /** Wires the parts by the configuration; listens on nothing and reads no environment. */
 export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
@@ -48,13 +44,13 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     metrics?.sessionVerified,
   )
   const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics })
-  const issuer = createSigninIssuer({ transport, logger, ...vendor })
   const keys = createKeyRings({
     keys: vendor.apiKeys,
     byWidgetType: vendor.apiKeysByType,
     file: vendor.apiKeyFile,
     logger,
   })
+  const signin = createSignin({ transport, keys, logger, ...vendor })
   const limits = createRateLimits({ ...config.rateLimit, logger })
   const lifecycle = createLifecycle()
   const app = createApp({
@@ -65,8 +61,8 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     logger,
     metrics,
     sessions,
-    tokens: createTokens({ issuer, cacheMs: config.tokenCacheMs }),
-    keys,
+    tokens: createTokens({ limit: limits.mints, logger, metrics, cacheMs: config.tokenCacheMs }),
+    signin,
     page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
   })
   async function close(): Promise<void> {
@@ -75,7 +71,5 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     for (const verifier of verifiers) verifier.close?.()
     await client.close()
   }
-
-  const warmUp = () => client.warm(vendor.baseUrl, Math.min(warmConnections, vendor.maxConnections))
-  return { app, lifecycle, warmUp, close }
+  return { app, lifecycle, close }
 }

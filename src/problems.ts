@@ -130,7 +130,8 @@ export interface Diagnosis {
 }
 
 interface Circumstances {
-  headers?: Record<string, string>
+  /** Fields of the answer, by their lower-case names. */
+  headers?: Record<Lowercase<string>, string>
   retryAfterSeconds?: number
   diagnosis?: Diagnosis
   cause?: unknown
@@ -140,7 +141,7 @@ interface Circumstances {
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number
-  readonly headers: Record<string, string>
+  readonly headers: Record<Lowercase<string>, string>
   readonly diagnosis: Diagnosis
 
   constructor(
@@ -152,7 +153,7 @@ export class Problem extends Error {
     const retryAfter = retryAfterSeconds ?? refusal.retryAfterSeconds
     this.code = code
     this.status = refusal.status
-    this.headers = retryAfter === undefined ? headers : { ...headers, 'Retry-After': String(retryAfter) }
+    this.headers = retryAfter === undefined ? headers : { ...headers, 'retry-after': String(retryAfter) }
     this.diagnosis = diagnosis
   }
 }

@@ -36,7 +36,6 @@ await listen(server, config.listen, 'PORT or HOST')
 if (observed) await startAdmin(observed.exposition)
 stopOnSignals(server, broker)
 broker.lifecycle.state = 'ready'
-broker.warmUp()
 logger.info({
   event: 'listening',
   ...addressOf(server),

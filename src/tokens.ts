@@ -1,39 +1,44 @@
-import type { AbortSignalLike } from './lib/abort.ts'
+import type { Limit } from './http/rate-limit.ts'
 import { createCache } from './lib/cache.ts'
 import { createSingleFlight } from './lib/single-flight.ts'
+import type { IssuedToken, TokenIssuer } from './returning-ai/issuer.ts'
 import type { Session } from './session/identity.ts'
-import type { KeyRing } from './returning-ai/keys.ts'
-import type { IssuedToken, TokenIssuer } from './returning-ai/signin.ts'
+import type { Logger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 
 export interface TokenRequest {
   session: Session
-  keys: KeyRing
-  /** Wants a token that the vendor mints from now on, whatever is remembered. */
-  fresh: boolean
-  signal: AbortSignalLike
-  /** May refuse the mint by throwing; not called when a token is reused. */
-  admit: () => Promise<void> | void
-  /** Told of each token minted, once. */
-  minted: (token: IssuedToken) => void
+  issuer: TokenIssuer
+  signal: AbortSignal
+  /** What the audit line says of the request. */
+  audit: { requestId: string; origin?: string }
 }
 
-/** What of a token matters to who gets it. */
-export type UsableToken = Pick<IssuedToken, 'token' | 'expiresAt'>
+/** A token for its user. `expiresAt` is in milliseconds on the monotonic clock, absent when unknown. */
+export interface UserToken extends Pick<IssuedToken, 'token' | 'expiresAt'> {
+  /** The `RateLimit` fields of a mint; a reused token costs nothing. */
+  rateLimit?: Record<Lowercase<string>, string>
+}
 
 export interface Tokens {
-  get(request: TokenRequest): UsableToken | Promise<UsableToken>
+  /** Reuses a token of this session until shortly before its end, else mints one. `fresh` always mints. */
+  get(request: TokenRequest, fresh: boolean): UserToken | Promise<UserToken>
+  /** Mints a token for this request alone, and keeps none. */
+  mint(request: TokenRequest): Promise<UserToken>
 }
 
 interface TokensOptions {
-  issuer: TokenIssuer
+  /** Of tokens minted, by door and user. */
+  limit: Limit
+  logger: Logger
+  metrics?: Metrics
   /** How long a token without expiry is reused; 0 reuses none. */
   cacheMs: number
 }
 
-interface Remembered extends UsableToken {
-  /** Whose it is: the same credential may come to mean another user. */
-  subject: string
-  email: string
+interface Remembered extends UserToken {
+  /** The token's user: the same credential may come to mean another one. */
+  user: string
   /** In whole milliseconds on the monotonic clock. */
   until: number
 }
@@ -43,43 +48,66 @@ const maxTokens = 50_000
 /** In characters: a longer token counts for several. */
 const usualLength = 512
 
-/** Reuses a token within its session until shortly before its end, and mints one at a time per session and key. */
-export function createTokens({ issuer, cacheMs }: TokensOptions): Tokens {
+/** Hands out vendor tokens: minted within each user's limit, one at a time per session and issuer, and audited. */
+export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions): Tokens {
   const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
-  const share = createSingleFlight<UsableToken>()
+  const share = createSingleFlight<UserToken>()
 
-  async function mint(key: string, request: TokenRequest, signal: AbortSignalLike): Promise<UsableToken> {
-    // First, so that what never reaches the vendor costs nobody of their limit.
-    issuer.check(request.keys)
-    await request.admit()
+  async function mint(request: TokenRequest): Promise<UserToken> {
+    const { session, issuer, signal } = request
+    // First: what never reaches the vendor must not use up the user's limit.
+    issuer.check(session)
+    const rateLimit = await limit(`${issuer.door} ${session.subject}`)
     signal.throwIfAborted()
-    const issued = await issuer.issue(request.session, request.keys, signal)
-    request.minted(issued)
-    remember(key, request.session, issued)
-    return issued
+    const issued = await issuer.issue(session, signal)
+    metrics?.tokenIssued('vendor')
+    audit(request, issued)
+    return { token: issued.token, expiresAt: issued.expiresAt, rateLimit }
   }
 
-  function remember(key: string, { subject, email }: Session, { token, expiresAt }: UsableToken): void {
+  function audit({ session, issuer, audit }: TokenRequest, { vendorMs, attempts, keyId }: IssuedToken): void {
+    const { subject, mode: sessionMode } = session
+    const { door } = issuer
+    logger.info({ event: 'token_issued', ...audit, door, subject, sessionMode, vendorMs, attempts, keyId })
+  }
+
+  async function mintAndRemember(key: string, user: string, request: TokenRequest): Promise<UserToken> {
+    const minted = await mint(request)
+    const { token, expiresAt } = minted
     const until =
       expiresAt === undefined ? Math.floor(performance.now()) + cacheMs : expiresAt - expiryMarginMs
-    if (cacheMs > 0) remembered.set(key, { subject, email, token, expiresAt, until })
+    if (cacheMs > 0) remembered.set(key, { user, token, expiresAt, until })
+    return minted
   }
 
-  function recall(key: string, { subject, email }: Session): UsableToken | undefined {
+  function recall(key: string, user: string): UserToken | undefined {
     const known = remembered.get(key)
-    if (known === undefined || known.until <= performance.now()) return undefined
-    return known.subject === subject && known.email === email ? known : undefined
+    return known !== undefined && known.user === user && known.until > performance.now() ? known : undefined
   }
 
   return {
-    get(request) {
-      const { session, keys, fresh, signal } = request
-      const key = session.credentialHash + keys.name
-      const known = fresh ? undefined : recall(key, session)
-      if (known !== undefined) return known
-      // Only who asks for the same user shares a mint.
-      const flight = `${key} ${session.subject} ${session.email}`
-      return share(flight, signal, (shared) => mint(key, request, shared))
+    mint,
+    get(request, fresh) {
+      const { session, issuer, signal } = request
+      const key = session.credentialHash + issuer.name
+      const user = `${session.subject} ${issuer.userOf(session)}`
+      const known = fresh ? undefined : recall(key, user)
+      if (known !== undefined) {
+        metrics?.tokenIssued('reused')
+        return known
+      }
+      let joined = true
+      // Only requests for the same user share a mint.
+      const flight = share(`${key} ${user}`, signal, (shared) => {
+        joined = false
+        return mintAndRemember(key, user, { ...request, signal: shared })
+      })
+      return joined ? flight.then(countReused) : flight
     },
+  }
+
+  function countReused(token: UserToken): UserToken {
+    metrics?.tokenIssued('reused')
+    return token
   }
 }

@@ -1,4 +1,4 @@
-import express from 'express'
+import { createExactRouter } from '../src/http/router.ts'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -45,10 +45,10 @@ describe('A problem', () => {
   })
 
   it('says when to try again exactly where that helps', () => {
-    const withRetryAfter = codes.filter(([code]) => 'Retry-After' in new Problem(code).headers)
+    const withRetryAfter = codes.filter(([code]) => 'retry-after' in new Problem(code).headers)
     const retryable = codes.filter(([, status]) => status === 429 || status === 503)
     expect(withRetryAfter).toEqual(retryable)
-    expect(new Problem('rate_limited', { retryAfterSeconds: 7 }).headers['Retry-After']).toBe('7')
+    expect(new Problem('rate_limited', { retryAfterSeconds: 7 }).headers['retry-after']).toBe('7')
   })
 })
 
@@ -59,7 +59,7 @@ describe('The last error handler', () => {
   const secret = 'planted-secret'
   const trap = `${secret}\n    at ${secret} (file:///planted-secret.js:1:1)`
 
-  const app = express()
+  const app = createExactRouter()
   app.use(logRequests(logger))
   app.get('/throws', () => {
     throw new Error(trap)

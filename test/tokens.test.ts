@@ -1,33 +1,56 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createTokens, type TokenRequest } from '../src/tokens.ts'
-import type { Session } from '../src/session/identity.ts'
-import type { IssuedToken } from '../src/returning-ai/signin.ts'
+import type { Limit } from '../src/http/rate-limit.ts'
+import type { IssuedToken } from '../src/returning-ai/issuer.ts'
+import { requireEmail, type Session } from '../src/session/identity.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { createTokens } from '../src/tokens.ts'
 import { answerJson, startEndpoint } from './peers/endpoint.ts'
 import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
 import { startVendor, type Vendor } from './peers/vendor.ts'
 
-const ada: Session = { credentialHash: 'credential-1', mode: 'jwt', email: 'ada@example.com', subject: 'ada' }
-const ring = (name: string) => ({ name, current: () => [] })
+const ada: Session = {
+  credentialHash: 'credential-1',
+  mode: 'jwt',
+  email: { address: 'ada@example.com' },
+  subject: 'ada',
+}
+const withEmail = (session: Session, address: string): Session => ({ ...session, email: { address } })
+const logger = createLogger({ level: 'silent', destination: { write() {} } })
 
 const fiveMinutes = () => ({ expiresAt: performance.now() + 300_000 })
-const refuse = () => Promise.reject(new Error('too many'))
 const ownerOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 const authorizationOf = async (user: string) =>
   `Bearer ${await signSession({ sub: user, email: `${user}@example.com` })}`
 
+interface Ask {
+  session?: Session
+  fresh?: boolean
+  issuer?: string
+  signal?: AbortSignal
+}
+
 /** Tokens of a vendor that answers by numbers; `change` is what the next ones are like. */
-function startTokens({ cacheMs = 60_000, change = (): Partial<IssuedToken> => ({}) } = {}) {
+function startTokens({
+  cacheMs = 60_000,
+  change = (): Partial<IssuedToken> => ({}),
+  limit = (): ReturnType<Limit> => ({}),
+} = {}) {
   let minted = 0
   const issue = async (): Promise<IssuedToken> => {
     minted += 1
     return { token: `token-${minted}`, vendorMs: 1, attempts: 1, keyId: 'k', ...change() }
   }
-  const tokens = createTokens({ issuer: { check() {}, issue }, cacheMs })
-  const ask = async (request: Partial<TokenRequest> = {}) => {
-    const { signal } = new AbortController()
-    const valid = { session: ada, keys: ring('default'), fresh: false, signal, admit() {}, minted() {} }
-    return (await tokens.get({ ...valid, ...request })).token
+  const tokens = createTokens({ limit, logger, cacheMs })
+  const ask = async ({ session = ada, fresh = false, issuer = 'default', signal }: Ask = {}) => {
+    const door = { name: issuer, door: 'signin', userOf: requireEmail, check() {}, issue } as const
+    const request = {
+      session,
+      issuer: door,
+      signal: signal ?? new AbortController().signal,
+      audit: { requestId: 'r' },
+    }
+    return (await tokens.get(request, fresh)).token
   }
   return { ask, mints: () => minted }
 }
@@ -85,10 +108,10 @@ describe('A token', () => {
     const asked = [
       await ask(),
       await ask({ session: { ...ada, credentialHash: 'credential-2' } }),
-      await ask({ keys: ring('store-widget') }),
+      await ask({ issuer: 'store-widget' }),
       await ask(),
       await ask({ session: { ...ada, subject: 'bob' } }),
-      await ask({ session: { ...ada, subject: 'bob', email: 'ada@example.org' } }),
+      await ask({ session: withEmail({ ...ada, subject: 'bob' }, 'ada@example.org') }),
     ]
     expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1', 'token-4', 'token-5'])
   })
@@ -96,12 +119,7 @@ describe('A token', () => {
   it('in the making is shared with the same user alone, also where a credential changes hands meanwhile', async () => {
     const { ask } = startTokens()
     const bob = { ...ada, subject: 'bob' }
-    const asked = [
-      ask(),
-      ask(),
-      ask({ session: bob }),
-      ask({ session: { ...bob, email: 'bob@example.com' } }),
-    ]
+    const asked = [ask(), ask(), ask({ session: bob }), ask({ session: withEmail(bob, 'bob@example.com') })]
     expect(await Promise.all(asked)).toEqual(['token-1', 'token-1', 'token-2', 'token-3'])
   })
 
@@ -140,22 +158,29 @@ describe('A token', () => {
     expect(await ask()).toBe('token-2')
   })
 
-  it('that is not admitted is not minted, and one that is reused needs no admission', async () => {
-    const { ask, mints } = startTokens()
-    await expect(ask({ admit: refuse })).rejects.toThrow('too many')
-    expect(mints()).toBe(0)
+  it('over the limit is not minted, and a reused one does not count', async () => {
+    let allowed = 1
+    const limit = () => {
+      allowed -= 1
+      if (allowed < 0) throw new Error('too many')
+      return {}
+    }
+    const { ask, mints } = startTokens({ limit })
     await ask()
-    expect(await ask({ admit: refuse })).toBe('token-1')
+    expect(await ask()).toBe('token-1')
+    await expect(ask({ fresh: true })).rejects.toThrow('too many')
+    expect(mints()).toBe(1)
   })
 
-  it('is not minted for somebody who left during admission', async () => {
-    const { ask, mints } = startTokens()
+  it('is not minted for a caller that left while its limit was looked up', async () => {
     const leaving = new AbortController()
-    const admit = async () => {
+    const limit = async () => {
       await new Promise(setImmediate)
       leaving.abort(new Error('gone'))
+      return {}
     }
-    await expect(ask({ admit, signal: leaving.signal })).rejects.toThrow('gone')
+    const { ask, mints } = startTokens({ limit })
+    await expect(ask({ signal: leaving.signal })).rejects.toThrow('gone')
     await new Promise(setImmediate)
     expect(mints()).toBe(0)
   })

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express from 'express'
 import { createBroker } from '../broker.ts'
 import { loadConfig } from '../config/config.ts'
 import { createHttpServer } from '../http/http-server.ts'
+import { createExactRouter } from '../http/router.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createSandbox } from '../sandbox/sandbox.ts'
 import { createDemoApp } from './customer-app.ts'
@@ -38,7 +38,7 @@ export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptio
     accessKey: randomBytes(24).toString('base64url'),
   }
   const sandbox = createSandbox({ ...credentials, apiKeys: [credentials.apiKey] })
-  const app = express().disable('x-powered-by')
+  const app = createExactRouter()
   const logger = createLogger({ level: logLevel })
   const server = createHttpServer(app, logger)
   const sandboxServer = createServer(sandbox.app)

@@ -35,10 +35,10 @@ function requireJson({ headers }: Request): void {
   const isJson = /^application\/json *(; *charset="?utf-8"? *)?$/i.test(headers['content-type'] ?? '')
   const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity'
   if (!isJson || !isPlain) {
-    throw new Problem('unsupported_media_type', { headers: { Connection: 'close' } })
+    throw new Problem('unsupported_media_type', { headers: { connection: 'close' } })
   }
 }
 
 function tooLarge(): Problem {
-  return new Problem('payload_too_large', { headers: { Connection: 'close' } })
+  return new Problem('payload_too_large', { headers: { connection: 'close' } })
 }

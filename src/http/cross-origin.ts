@@ -1,7 +1,6 @@
 import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
-import { presetHeaders } from './answer.ts'
 import { precompute } from './headers.ts'
 
 type OriginSet = ReadonlySet<string>
@@ -23,7 +22,7 @@ export function allowOrigins(allowed: OriginSet): RequestHandler {
   return function allowListedOrigin(request, response, next) {
     const shareDecided = sharedWith.get(request.headers.origin ?? '')
     if (shareDecided === undefined) {
-      presetHeaders(response, { Vary: 'Origin' })
+      response.preset({ vary: 'Origin' })
       next()
     } else if (request.method === 'OPTIONS') share(request, response, next)
     else shareDecided(request, response, next)

@@ -21,7 +21,7 @@ export const rejectAmbiguousFraming: RequestHandler = (request, _response, next)
   }
   condemned.add(request.socket)
   throw new Problem('bad_request', {
-    headers: { Connection: 'close', Vary: 'Origin' },
+    headers: { connection: 'close', vary: 'Origin' },
     diagnosis: { outcome: 'ambiguous_framing' },
   })
 }

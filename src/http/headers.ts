@@ -2,7 +2,6 @@ import { IncomingMessage, ServerResponse, type IncomingHttpHeaders } from 'node:
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
-import { presetHeaders } from './answer.ts'
 
 // One global set of security headers breaks the product: the script must load on other sites, the page must frame the
 // vendor. So each kind of answer has its own. No HSTS anywhere: the host name is the customer's to decide.
@@ -28,7 +27,7 @@ export const dataHeaders = precompute(
 
 /** For what holds at this moment and for this user alone. */
 export const neverStore: RequestHandler = (_request, response, next) => {
-  presetHeaders(response, { 'Cache-Control': 'no-store' })
+  response.preset({ 'cache-control': 'no-store' })
   next()
 }
 
@@ -81,7 +80,7 @@ export function precompute(decide: Middleware, requestHeaders: IncomingHttpHeade
     Object.entries(decided.getHeaders()).map(([name, value]) => [name, String(value)]),
   )
   return function setDecidedHeaders(_request, response, next) {
-    presetHeaders(response, headers)
+    response.preset(headers)
     next()
   }
 }

@@ -1,10 +1,11 @@
-import { createServer, IncomingMessage, ServerResponse, STATUS_CODES, type Server } from 'node:http'
+import { createServer, STATUS_CODES, type Server } from 'node:http'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Express } from 'express'
 import type { Logger } from '../telemetry/logger.ts'
 import { problemDocument } from '../problems.ts'
 import { maxHeaders } from './framing.ts'
+import { messagesOf } from './messages.ts'
 import { limitPipelining } from './pipelining.ts'
 
 /** What a slow client gets, in milliseconds: for its headers, for the whole request, and how late we may notice. */
@@ -47,18 +48,6 @@ export function createHttpServer(app: Express, logger: Logger, slowClient = pati
   return server
 }
 
-/**
- * Node's messages as Express wants them. It sets the prototype of each request and response, which is slow but where they
- * have it from their birth.
- */
-function messagesOf(app: Express) {
-  class AppRequest extends IncomingMessage {}
-  class AppResponse extends ServerResponse<AppRequest> {}
-  app.request = Object.setPrototypeOf(AppRequest.prototype, app.request)
-  app.response = Object.setPrototypeOf(AppResponse.prototype, app.response)
-  return { IncomingMessage: AppRequest, ServerResponse: AppResponse }
-}
-
 /** What the parser refuses never reaches the app, so it is answered and logged here: minimal, without echo, and cut. */
 function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   if (!socket.writable || code === 'ECONNRESET') {
@@ -84,12 +73,12 @@ function refusalOf(status: number, outcome: string | undefined, socket: Socket, 
   const body = problemDocument('bad_request', requestId, status)
   logger.info({ event: 'request_unreadable', requestId, status, code: 'bad_request', outcome, clientIp })
   const headers = {
-    'Content-Type': 'application/problem+json',
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-    Vary: 'Origin',
-    'X-Request-Id': requestId,
-    Connection: 'close',
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    vary: 'Origin',
+    'x-request-id': requestId,
+    connection: 'close',
   }
   return { body, headers }
 }

@@ -1,13 +1,12 @@
-import type { Response } from 'express'
-import { presetHeaders } from './answer.ts'
+import type { RequestHandler, Response } from 'express'
 import { Problem } from '../problems.ts'
 import { sendProblem } from './write-problem.ts'
 
 /** Where the process stands between its start and its end; the probes and every answer follow it. */
 export interface Lifecycle {
   state: 'starting' | 'ready' | 'draining'
-  /** Remembers an answer in progress. */
-  track(response: Response): void
+  /** Remembers each answer in progress. */
+  follow: RequestHandler
   /** From now on not ready: every answer, also one in progress, is the last of its connection. */
   drain(): void
   /** Resolves as soon as no answer is in progress. */
@@ -27,15 +26,16 @@ export function createLifecycle(): Lifecycle {
     if (open.length === 0) becomeIdle?.()
   }
 
-  return {
+  const lifecycle: Lifecycle = {
     state: 'starting',
-    track(response) {
+    follow(_request, response, next) {
       open.push(response)
       response.on('close', () => untrack(response))
-      if (this.state === 'draining') makeLast(response)
+      if (lifecycle.state === 'draining') makeLast(response)
+      next()
     },
     drain() {
-      this.state = 'draining'
+      lifecycle.state = 'draining'
       for (const response of open) makeLast(response)
     },
     idle: () =>
@@ -47,9 +47,10 @@ export function createLifecycle(): Lifecycle {
       for (const response of open) sendProblem(response, new Problem('shutting_down'))
     },
   }
+  return lifecycle
 }
 
 /** A kept connection would outlive the listener: `server.close()` waits for it, and the client would meet a reset. */
 function makeLast(response: Response): void {
-  presetHeaders(response, { Connection: 'close' })
+  response.preset({ connection: 'close' })
 }

@@ -13,10 +13,12 @@ import { createRedis, type Redis } from '../outbound/redis.ts'
 import { clientAddress } from './request-log.ts'
 
 /** Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many. */
-export type Limit = (key: string) => Record<string, string> | Promise<Record<string, string>>
+export type Limit = (key: string) => RateLimitFields | Promise<RateLimitFields>
+
+type RateLimitFields = Record<Lowercase<string>, string>
 
 export interface RateLimits {
-  /** Of vendor tokens, by the user's `subject`. */
+  /** Of vendor tokens, by door and the user's `subject`. */
   mints: Limit
   /** Of refused requests, by client network. */
   refusals: Limit
@@ -61,10 +63,10 @@ function createLimit(name: string, quota: number, counter: Counter): Limit {
     return counted instanceof Promise ? counted.then(judge) : judge(counted)
   }
 
-  function judge({ count, leftMs }: Count): Record<string, string> {
+  function judge({ count, leftMs }: Count): RateLimitFields {
     const seconds = Math.max(1, Math.ceil(leftMs / 1000))
     const remaining = Math.max(0, quota - count)
-    const headers = { 'RateLimit-Policy': policy, RateLimit: `"${name}";r=${remaining};t=${seconds}` }
+    const headers = { 'ratelimit-policy': policy, ratelimit: `"${name}";r=${remaining};t=${seconds}` }
     if (count <= quota) return headers
     const diagnosis = { outcome: `${name}_limit` }
     throw new Problem('rate_limited', { headers, retryAfterSeconds: seconds, diagnosis })

@@ -3,7 +3,6 @@ import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
-import { presetHeaders } from './answer.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
 declare global {
@@ -37,7 +36,7 @@ export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
     const given = request.headers['x-request-id']
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID()
     response.locals.requestId = requestId
-    presetHeaders(response, { 'X-Request-Id': requestId })
+    response.preset({ 'x-request-id': requestId })
     response.on('close', end)
     next()
   }

@@ -1,9 +1,11 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { useOwnMessages } from './messages.ts'
 
 /** Express matches `/WIDGET-TOKEN/` too by default, which would walk past a path rule of a proxy in front. */
 export function createExactRouter(trustedProxies: readonly string[] = []): Express {
   const app = express()
+  useOwnMessages(app)
   app.enable('case sensitive routing')
   app.enable('strict routing')
   app.disable('x-powered-by')
@@ -17,8 +19,7 @@ export function createExactRouter(trustedProxies: readonly string[] = []): Expre
 export function only(...methods: readonly string[]): RequestHandler {
   const allow = methods.join(', ')
   return function checkMethod(request, _response, next) {
-    if (!methods.includes(request.method))
-      throw new Problem('method_not_allowed', { headers: { Allow: allow } })
+    if (!methods.includes(request.method)) throw new Problem('method_not_allowed', { headers: { allow } })
     next()
   }
 }

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Response } from 'express'
 import { Problem, problemDocument } from '../problems.ts'
 import { describeError } from '../telemetry/logger.ts'
-import { presetHeaders, sendText } from './answer.ts'
+import { sendText } from './messages.ts'
 
 /** Writes a refusal, unless an answer has begun: then the connection is cut, so that nobody takes half for whole. */
 export function sendProblem(response: Response, problem: Problem): void {
@@ -11,7 +11,7 @@ export function sendProblem(response: Response, problem: Problem): void {
   }
   Object.assign(response.locals, { code: problem.code, diagnosis: problem.diagnosis })
   response.statusCode = problem.status
-  presetHeaders(response, { ...problem.headers, 'Cache-Control': 'no-store' })
+  response.preset({ ...problem.headers, 'cache-control': 'no-store' })
   sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
 }
 

@@ -1,23 +1,21 @@
-import { Abort, type AbortSignalLike } from './abort.ts'
-
 interface Flight<Result> {
   key: string
   waiting: number
-  signal: Abort
+  controller: AbortController
   result: Promise<Result>
 }
 
 /**
- * Shares one piece of work between all who ask for the same key while it runs.
- * Who goes away (`signal`) leaves alone; the work itself is aborted only when nobody waits for it any more.
+ * Shares one piece of work between all callers that ask for the same key while it runs. A caller that aborts its signal
+ * leaves without disturbing the others. The work itself is aborted when nobody waits for it any more.
  */
 export function createSingleFlight<Result>() {
-  // Not a Map: V8 keeps what a busy one once held until its next full collection. They are few: those in progress.
+  // Not a Map: V8 keeps the table of a busy one until its next full collection. There are few: only those in progress.
   const flights: Flight<Result>[] = []
 
-  function start(key: string, work: (signal: AbortSignalLike) => Promise<Result>): Flight<Result> {
-    const signal = new Abort()
-    const flight = { key, waiting: 0, signal, result: work(signal) }
+  function start(key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> {
+    const controller = new AbortController()
+    const flight = { key, waiting: 0, controller, result: work(controller.signal) }
     flights.push(flight)
     return flight
   }
@@ -29,8 +27,8 @@ export function createSingleFlight<Result>() {
 
   return function share(
     key: string,
-    signal: AbortSignalLike,
-    work: (signal: AbortSignalLike) => Promise<Result>,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     if (signal.aborted) return Promise.reject(signal.reason)
     const flight = flights.find((known) => known.key === key) ?? start(key, work)
@@ -41,13 +39,13 @@ export function createSingleFlight<Result>() {
         flight.waiting -= 1
         if (flight.waiting > 0) return
         forget(flight)
-        flight.signal.abort(signal.reason)
+        flight.controller.abort(signal.reason)
       }
       function land(): void {
         forget(flight)
         signal.removeEventListener('abort', leave)
       }
-      signal.addEventListener('abort', leave)
+      signal.addEventListener('abort', leave, { once: true })
       flight.result.then(
         (result) => {
           land()

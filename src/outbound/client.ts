@@ -5,8 +5,6 @@ import { Agent, loadWhole } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
-  /** Opens connections to an origin ahead of its first requests, without sending any; not through a proxy. */
-  warm(origin: URL, count: number): void
   close(): Promise<void>
 }
 
@@ -24,10 +22,9 @@ interface ClientOptions {
  * and ends at one absolute deadline. Rejects with `OutboundFault`; any HTTP status is an answer.
  */
 export function createHttpClient(options: ClientOptions): HttpClient {
-  const connector = createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca })
   const agentOptions: AgentType.Options = {
     connections: options.maxConnections,
-    connect: connector.connect,
+    connect: createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca }),
     keepAliveTimeout: 30_000,
     maxHeaderSize: 16_384,
     // The deadline of each exchange covers headers and body; a gap timer would never catch a slow drip.
@@ -38,11 +35,7 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     options.httpsProxy === undefined ? new Agent(agentOptions) : createProxyAgent(agentOptions, options)
   return {
     exchange: (request) => exchange(dispatcher, request),
-    warm: (origin, count) => (options.httpsProxy === undefined ? connector.warm(origin, count) : undefined),
-    close() {
-      connector.close()
-      return dispatcher.destroy()
-    },
+    close: () => dispatcher.destroy(),
   }
 }
 

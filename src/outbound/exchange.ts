@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici'
-import type { AbortSignalLike } from '../lib/abort.ts'
 import { OutboundFault, toFault, type Phase } from './fault.ts'
 
 export interface OutboundRequest {
@@ -10,7 +9,7 @@ export interface OutboundRequest {
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
   maxBytes: number
-  signal?: AbortSignalLike
+  signal?: AbortSignal
 }
 
 export interface OutboundAnswer {

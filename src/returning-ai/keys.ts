@@ -15,6 +15,7 @@ export interface KeyRing {
 }
 
 export interface KeyRings {
+  all: readonly KeyRing[]
   /** The ring of a widget type that has a key of its own, else the default one. */
   of(widgetType: string | undefined): KeyRing
   close(): void
@@ -51,6 +52,7 @@ export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOpt
 
   const watch = file === undefined ? undefined : watchKeyFile(file, { keys, replace, reject })
   return {
+    all: [fallback, ...rings.values()],
     of: (widgetType) => (widgetType === undefined ? fallback : (rings.get(widgetType) ?? fallback)),
     close: () => watch?.close(),
   }

@@ -1,4 +1,3 @@
-import type { AbortSignalLike } from '../lib/abort.ts'
 import { VendorProblem } from './refusals.ts'
 import type { CallBounds } from './waiting-line.ts'
 
@@ -35,7 +34,7 @@ export function createRetry(budget: RetryBudget = createRetryBudget()) {
 }
 
 /** Resolves after a time, or rejects with the signal's reason as soon as that is aborted. */
-function wait(ms: number, signal: AbortSignalLike): Promise<void> {
+function wait(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = () => {
       clearTimeout(timer)

@@ -1,32 +1,18 @@
 import { z } from 'zod'
-import type { AbortSignalLike } from '../lib/abort.ts'
 import { toMonotonic } from '../lib/clock.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
-import type { Session } from '../session/identity.ts'
-import { createKeyOrder, type ApiKey, type KeyRing } from './keys.ts'
+import { requireEmail } from '../session/identity.ts'
+import type { IssuedToken, TokenIssuer } from './issuer.ts'
+import { createKeyOrder, type ApiKey, type KeyRing, type KeyRings } from './keys.ts'
 import { createVendorReport } from './report.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
 import type { CallBounds } from './waiting-line.ts'
 
-/** A token as the vendor gave it. `expiresAt` is in whole milliseconds on the monotonic clock; absent when unknown. */
-export interface IssuedToken {
-  token: string
-  expiresAt?: number
-  vendorMs: number
-  attempts: number
-  keyId: string
-}
-
-export interface TokenIssuer {
-  /** Throws where `issue` would be refused before it reaches the vendor. */
-  check(keys: KeyRing): void
-  issue(session: Session, keys: KeyRing, signal: AbortSignalLike): Promise<IssuedToken>
-}
-
 interface SigninOptions {
   transport: VendorTransport
+  keys: KeyRings
   logger: Logger
   baseUrl: URL
   communityId: string
@@ -34,15 +20,46 @@ interface SigninOptions {
   timeoutMs: number
 }
 
+/** Finds the issuer whose key ring serves a widget type. */
+export type FindIssuer = (widgetType: string | undefined) => TokenIssuer
+
 /**
- * Signs a user in by the vendor's "Authenticated Widgets" guide: `POST /widget/{community_id}/signin` with the API key
- * and the email as headers. Rejects with the contract's problem for whatever is not a usable token.
+ * Signs users in as the vendor's "Authenticated Widgets" guide describes: `POST /widget/{community_id}/signin` with the API key
+ * and the email as headers. An issuer rejects with the contract's problem for whatever is not a usable token.
  */
-export function createSigninIssuer(options: SigninOptions): TokenIssuer {
-  const { transport, logger, baseUrl, communityId, timeoutMs } = options
+export function createSignin(options: SigninOptions): FindIssuer {
+  const { transport, keys, logger, baseUrl, communityId, timeoutMs } = options
   const url = new URL(`/widget/${communityId}/signin`, baseUrl)
   const order = createKeyOrder()
   const report = createVendorReport(logger)
+
+  function createIssuer(ring: KeyRing): TokenIssuer {
+    return {
+      name: `signin ${ring.name}`,
+      door: 'signin',
+      userOf: requireEmail,
+      check: () => transport.check(order.of(ring.current())[0]!.id),
+      issue: (session, signal) => issue(requireEmail(session), ring, signal),
+    }
+  }
+
+  async function issue(email: string, ring: KeyRing, signal: AbortSignal): Promise<IssuedToken> {
+    const bounds = { endsAt: performance.now() + timeoutMs, signal }
+    let refusal: unknown
+    const current = ring.current()
+    for (const key of order.of(current)) {
+      try {
+        const issued = readToken(await signIn(email, key, bounds), email, key.id)
+        if (refusal !== undefined) order.prefer(current, key)
+        return issued
+      } catch (error) {
+        if (!isKeyRefused(error)) throw error
+        report.keyRefused(key.id, error)
+        refusal = error
+      }
+    }
+    throw refusal
+  }
 
   function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
     const headers = {
@@ -64,26 +81,8 @@ export function createSigninIssuer(options: SigninOptions): TokenIssuer {
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
-  return {
-    check: (ring) => transport.check(order.of(ring.current())[0]!.id),
-    async issue({ email }, ring, signal) {
-      const bounds = { endsAt: performance.now() + timeoutMs, signal }
-      let refusal: unknown
-      const keys = ring.current()
-      for (const key of order.of(keys)) {
-        try {
-          const issued = readToken(await signIn(email, key, bounds), email, key.id)
-          if (refusal !== undefined) order.prefer(keys, key)
-          return issued
-        } catch (error) {
-          if (!isKeyRefused(error)) throw error
-          report.keyRefused(key.id, error)
-          refusal = error
-        }
-      }
-      throw refusal
-    },
-  }
+  const issuers = new Map(keys.all.map((ring) => [ring, createIssuer(ring)]))
+  return (widgetType) => issuers.get(keys.of(widgetType))!
 }
 
 function isKeyRefused(error: unknown): error is Problem {

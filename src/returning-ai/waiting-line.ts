@@ -1,10 +1,9 @@
-import type { AbortSignalLike } from '../lib/abort.ts'
 import { Problem } from '../problems.ts'
 
 /** What bounds a call: its end on the monotonic clock, waiting, attempts and back-off included, and its caller. */
 export interface CallBounds {
   endsAt: number
-  signal: AbortSignalLike
+  signal: AbortSignal
 }
 
 export interface WaitingLine {

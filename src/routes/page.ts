@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
-import { presetHeaders } from '../http/answer.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
 
 export interface PageOptions {
@@ -50,22 +49,20 @@ export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions)
 
 /** A script with `integrity` loads only by CORS (Subresource Integrity §3.3). */
 const openToAll: RequestHandler = (_request, response, next) => {
-  presetHeaders(response, { 'Access-Control-Allow-Origin': '*' })
+  response.preset({ 'access-control-allow-origin': '*' })
   next()
 }
 
 function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHandler {
   const etag = `"${hash('sha256', body, 'base64url').slice(0, 27)}"`
   return function serveAsset(request, response) {
-    presetHeaders(response, { 'Cache-Control': cacheControl })
-    // Where `fresh` looks for it.
-    response.setHeader('ETag', etag)
+    response.preset({ 'cache-control': cacheControl, etag })
     if (request.fresh) {
       response.status(304).end()
       return
     }
     // The length is said also to HTTP/1.0, which stock nginx speaks: without it, half an answer looks whole.
-    presetHeaders(response, { 'Content-Type': type, 'Content-Length': body.length })
+    response.preset({ 'content-type': type, 'content-length': body.length })
     response.end(body)
   }
 }

@@ -1,11 +1,10 @@
 import type { RequestHandler } from 'express'
-import { presetHeaders } from '../http/answer.ts'
 import type { Lifecycle } from '../http/lifecycle.ts'
 import { Problem } from '../problems.ts'
 
 /** Liveness: the process answers. Depends on nothing else, or an outage elsewhere would restart us. */
 export const answerHealthz: RequestHandler = (_request, response) => {
-  presetHeaders(response, { 'Cache-Control': 'no-store' })
+  response.preset({ 'cache-control': 'no-store' })
   response.json({ status: 'ok' })
 }
 
@@ -14,7 +13,7 @@ export function answerReadyz(lifecycle: Lifecycle): RequestHandler {
   return function handleReadyz(_request, response) {
     if (lifecycle.state !== 'ready')
       throw new Problem('shutting_down', { diagnosis: { outcome: lifecycle.state } })
-    presetHeaders(response, { 'Cache-Control': 'no-store' })
+    response.preset({ 'cache-control': 'no-store' })
     response.json({ status: 'ok' })
   }
 }

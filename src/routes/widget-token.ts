@@ -1,81 +1,44 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { Abort } from '../lib/abort.ts'
-import { presetHeaders, sendText } from '../http/answer.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { sendText } from '../http/messages.ts'
+import type { FindIssuer } from '../returning-ai/signin.ts'
 import type { Sessions } from '../session/sessions.ts'
-import type { Session } from '../session/identity.ts'
-import type { Tokens, UsableToken } from '../tokens.ts'
-import type { KeyRings } from '../returning-ai/keys.ts'
-import type { IssuedToken } from '../returning-ai/signin.ts'
+import type { Tokens, UserToken } from '../tokens.ts'
 
 export interface WidgetTokenDependencies {
-  logger: Logger
   sessions: Sessions
   tokens: Tokens
-  keys: KeyRings
-  limits: RateLimits
-  metrics?: Metrics
+  signin: FindIssuer
 }
 
-/** `POST /widget-token`: the session of the customer's app in, a widget token for exactly that user out. */
-export function issueWidgetToken({
-  logger,
-  sessions,
-  tokens,
-  keys,
-  limits,
-  metrics,
-}: WidgetTokenDependencies): RequestHandler {
+/** `POST /widget-token`: takes the session of the customer's app and answers a widget token for exactly that user. */
+export function issueWidgetToken({ sessions, tokens, signin }: WidgetTokenDependencies): RequestHandler {
   return async function handleWidgetToken(request, response) {
     const signal = abortWith(response)
     const fresh = asksForFresh(request)
-    const session = await sessions.verify(request, signal, fresh)
+    const issuer = signin(widgetTypeOf(request))
+    const session = await sessions.verify(request, { signal, fresh, require: issuer.userOf })
     response.locals.subject = session.subject
-    let reused = true
-    const issued = await tokens.get({
-      session,
-      keys: keys.of(widgetTypeOf(request)),
-      fresh,
-      signal,
-      admit: async () => presetHeaders(response, await limits.mints(session.subject)),
-      minted: (token) => {
-        reused = false
-        metrics?.tokenIssued('vendor')
-        audit(logger, session, token, response)
-      },
-    })
-    if (reused) metrics?.tokenIssued('reused')
-    sendToken(response, issued, session.subject)
+    const { requestId, origin } = response.locals
+    const token = await tokens.get({ session, issuer, signal, audit: { requestId, origin } }, fresh)
+    sendToken(response, token, session.subject)
   }
 }
 
-function sendToken(response: Response, { token, expiresAt }: UsableToken, subject: string): void {
+function sendToken(response: Response, { token, expiresAt, rateLimit }: UserToken, subject: string): void {
   if (response.headersSent) return
   const expiresIn =
     expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - performance.now()) / 1000))
+  if (rateLimit !== undefined) response.preset(rateLimit)
   sendText(response, 'application/json; charset=utf-8', JSON.stringify({ token, expiresIn, subject }))
 }
 
-function audit(
-  logger: Logger,
-  session: Session,
-  { vendorMs, attempts, keyId }: IssuedToken,
-  response: Response,
-): void {
-  const { requestId, origin } = response.locals
-  const { subject, mode: sessionMode } = session
-  logger.info({ event: 'token_issued', requestId, subject, sessionMode, origin, vendorMs, attempts, keyId })
-}
-
 /** Aborts when the caller goes away before it has its answer. */
-function abortWith(response: Response): Abort {
-  const signal = new Abort()
+function abortWith(response: Response): AbortSignal {
+  const controller = new AbortController()
   response.on('close', () => {
-    if (!response.writableFinished) signal.abort()
+    if (!response.writableFinished) controller.abort()
   })
-  return signal
+  return controller.signal
 }
 
 function widgetTypeOf({ url }: Request): string | undefined {

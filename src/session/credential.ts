@@ -74,13 +74,13 @@ function requireLength(credential: string | undefined): string | undefined {
 
 /** 401 for a request without a session; RFC 6750 §3 wants no error code in its challenge. */
 export function sessionMissing(): Problem {
-  return new Problem('session_missing', { headers: { 'WWW-Authenticate': 'Bearer realm="widget-token"' } })
+  return new Problem('session_missing', { headers: { 'www-authenticate': 'Bearer realm="widget-token"' } })
 }
 
 /** 401 for a session that was looked at and refused; `outcome` is for the log. */
 export function sessionInvalid(outcome: string, cause?: unknown): Problem {
   return new Problem('session_invalid', {
-    headers: { 'WWW-Authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
+    headers: { 'www-authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
     diagnosis: { outcome },
     cause,
   })

@@ -12,14 +12,22 @@ export interface VerifiedClaims {
   expiresAt?: number
 }
 
-/** A signed-in user: `email` as the source gave it, `subject` a keyed hash of issuer and user id. */
+/**
+ * A signed-in user. `subject` is a keyed hash of issuer and user id. Of the claims, it keeps what a configured door reads, resolved:
+ * a whole ID token of each of 50,000 users would not fit in memory.
+ */
 export interface Session {
   credentialHash: string
   mode: string
-  email: string
   subject: string
+  email: EmailVerdict
   expiresAt?: number
 }
+
+/** The email as the session source gave it, or the refusal for a door that needs one. */
+export type EmailVerdict = { address: string } | { refusal: EmailRefusal; outcome?: string }
+
+type EmailRefusal = 'identity_unusable' | 'email_unverified' | 'email_domain_not_allowed'
 
 export interface IdentityPolicy {
   emailClaim: string
@@ -35,35 +43,36 @@ export type Identify = (verified: VerifiedClaims, mode: string, credentialHash: 
 /** Of the hash: 128 bits, which base64url spells in 22 characters. */
 const subjectBytes = 16
 
-/** Turns verified claims into a session, or refuses them with a 403: an email is never repaired. */
+/** Turns verified claims into a session. A session source that names neither user id nor email names nobody: 403. */
 export function createIdentify(policy: IdentityPolicy): Identify {
   return ({ claims, issuer, expiresAt }, mode, credentialHash) => {
-    const email = requireEmail(claims, policy)
-    const userId = readUserId(claims, policy.subjectClaim) ?? email
+    const email = judgeEmail(claims, policy)
+    const userId = readUserId(claims, policy.subjectClaim) ?? requireEmail({ email })
     const user = JSON.stringify([issuer ?? mode, userId])
     const subject = createHmac('sha256', policy.subjectKey)
       .update(user)
       .digest()
       .toString('base64url', 0, subjectBytes)
-    return { credentialHash, mode, email, subject, expiresAt }
+    return { credentialHash, mode, subject, email, expiresAt }
   }
 }
 
-function requireEmail(claims: Claims, policy: IdentityPolicy): string {
+/** The session's email, for a door that signs users in by it. Throws 403 where there is no usable one. */
+export function requireEmail({ email }: Pick<Session, 'email'>): string {
+  if ('address' in email) return email.address
+  throw new Problem(email.refusal, { diagnosis: { outcome: email.outcome } })
+}
+
+/** An email is used as it is or refused, never repaired. */
+function judgeEmail(claims: Claims, policy: IdentityPolicy): EmailVerdict {
   const { parent, value: email } = findClaim(claims, policy.emailClaim)
-  if (typeof email !== 'string') throw unusable('email_missing')
-  if (!isPlainEmail(email)) throw unusable('email_not_plain')
+  if (typeof email !== 'string') return { refusal: 'identity_unusable', outcome: 'email_missing' }
+  if (!isPlainEmail(email)) return { refusal: 'identity_unusable', outcome: 'email_not_plain' }
   if (policy.requireVerifiedEmail && readVerified(parent, claims) !== true)
-    throw new Problem('email_unverified')
-  if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(email))) {
-    throw new Problem('email_domain_not_allowed')
-  }
-  return email
-}
-
-/** `outcome` is for the log: nothing at the configured place, or no single plain address. */
-function unusable(outcome: 'email_missing' | 'email_not_plain'): Problem {
-  return new Problem('identity_unusable', { diagnosis: { outcome } })
+    return { refusal: 'email_unverified' }
+  if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(email)))
+    return { refusal: 'email_domain_not_allowed' }
+  return { address: email }
 }
 
 const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
-import type { AbortSignalLike } from '../lib/abort.ts'
 import { createCache } from '../lib/cache.ts'
 import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
@@ -22,29 +21,40 @@ export interface SessionVerifier {
   /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
   readCredential(request: IncomingMessage): string | undefined
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
-  verify(credential: string, signal: AbortSignalLike): Promise<VerifiedClaims>
+  verify(credential: string, signal: AbortSignal): Promise<VerifiedClaims>
   /** Gives back a connection that the verifier keeps. */
   close?(): void
 }
 
 export interface Sessions {
   /**
-   * The session of the request, from the first verifier whose credential is present: what that one refuses is refused.
-   * `fresh` asks the source whatever is remembered, since another user may have signed in under the same cookie.
+   * The session of the request, from the first verifier whose credential is present. What that one refuses is refused.
+   * Throws the `Problem` of the refusal or the outage.
    */
-  verify(request: IncomingMessage, signal: AbortSignalLike, fresh?: boolean): Promise<Session>
+  verify(request: IncomingMessage, question: Question): Promise<Session>
   /** Whether a browser could have attached a session to the request by itself. */
   readsCookieOf(request: IncomingMessage): boolean
+}
+
+interface Question {
+  signal: AbortSignal
+  /** Asks the source even if an answer is remembered: another user may have signed in under the same cookie. */
+  fresh?: boolean
+  /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
+  require?: (session: Session) => void
 }
 
 /** Told of each verdict: `accepted`, or the code of the refusal. */
 type Observe = (mode: string, outcome: string) => void
 
-interface Verdict {
+interface Answer {
   session: Session
+  /** The number of the question that it answers: a later one knows better. */
+  askedAs: number
+}
+
+interface Verdict extends Answer {
   until: number
-  /** Which question it answers: a later one knows better. */
-  question: number
 }
 
 const maxRemembered = 50_000
@@ -61,16 +71,16 @@ export function createSessions(
   observe?: Observe,
 ): Sessions {
   const verdicts = createCache<Verdict>(maxRemembered)
-  const share = createSingleFlight<Session>()
+  const share = createSingleFlight<Answer>()
   let questions = 0
   let asking = 0
 
-  async function verify(request: IncomingMessage, signal: AbortSignalLike, fresh = false): Promise<Session> {
+  async function verify(request: IncomingMessage, question: Question): Promise<Session> {
     for (const verifier of verifiers) {
       try {
         const credential = verifier.readCredential(request)
         if (credential === undefined) continue
-        const session = await recallOrAsk(verifier, credential, signal, fresh)
+        const session = await recallOrAsk(verifier, credential, question)
         observe?.(verifier.mode, 'accepted')
         return session
       } catch (error) {
@@ -81,41 +91,52 @@ export function createSessions(
     throw sessionMissing()
   }
 
-  function recallOrAsk(
-    verifier: SessionVerifier,
-    credential: string,
-    signal: AbortSignalLike,
-    fresh: boolean,
-  ) {
+  async function recallOrAsk(verifier: SessionVerifier, credential: string, question: Question) {
+    const { signal, fresh = false, require } = question
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
-    const verdict = fresh ? undefined : verdicts.get(key)
-    if (verdict !== undefined && verdict.until > performance.now()) return verdict.session
-    // A question that is open already may have been answered for the user before.
-    if (!verifier.remote || fresh) return ask(verifier, credential, key, signal)
-    return share(key, signal, (shared) => ask(verifier, credential, key, shared))
+    const known = fresh ? undefined : verdicts.get(key)
+    if (known !== undefined && known.until > performance.now()) {
+      require?.(known.session)
+      return known.session
+    }
+    // A question that is already open may have been answered for the previous user.
+    const answer =
+      !verifier.remote || fresh
+        ? await ask(verifier, credential, key, signal)
+        : await share(key, signal, (shared) => ask(verifier, credential, key, shared))
+    try {
+      require?.(answer.session)
+    } catch (error) {
+      forget(key)
+      throw error
+    }
+    remember(key, answer, verifier.rememberMs)
+    return answer.session
   }
 
-  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignalLike) {
+  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignal) {
     if (verifier.remote && asking >= maxQuestions) throw tooManyQuestions()
-    const question = (questions += 1)
+    const askedAs = (questions += 1)
     asking += 1
     try {
-      const session = identify(await verifier.verify(credential, signal), verifier.mode, key)
-      remember(key, session, verifier.rememberMs, question)
-      return session
+      return { session: identify(await verifier.verify(credential, signal), verifier.mode, key), askedAs }
     } catch (error) {
-      const accepted = verdicts.get(key)
-      if (accepted !== undefined && error instanceof Problem && error.status < 500) accepted.until = 0
+      if (error instanceof Problem && error.status < 500) forget(key)
       throw error
     } finally {
       asking -= 1
     }
   }
 
-  function remember(key: string, session: Session, forMs: number, question: number): void {
-    if (forMs === 0 || (verdicts.get(key)?.question ?? 0) > question) return
+  function forget(key: string): void {
+    const known = verdicts.get(key)
+    if (known !== undefined) known.until = 0
+  }
+
+  function remember(key: string, { session, askedAs }: Answer, forMs: number): void {
+    if (forMs === 0 || (verdicts.get(key)?.askedAs ?? 0) > askedAs) return
     const until = Math.min(Math.floor(performance.now()) + forMs, session.expiresAt ?? Infinity)
-    verdicts.set(key, { session, until, question })
+    verdicts.set(key, { session, until, askedAs })
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }

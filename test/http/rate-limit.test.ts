@@ -230,7 +230,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
       async () => {
         const sub = randomUUID()
         const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
-        expect(await probe.run((client) => client.exists(`token-broker:user:${subject}`))).toBe(1)
+        expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
       },
       { timeout: 10_000, interval: 50 },
     )

@@ -40,6 +40,7 @@ describe('The log', () => {
         time: expect.any(String),
         level: 'info',
         event: 'token_issued',
+        door: 'signin',
         requestId: expect.any(String),
         subject: expect.stringMatching(/^[\w-]{22}$/),
         sessionMode: 'jwt',

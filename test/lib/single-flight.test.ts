@@ -1,10 +1,9 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { AbortSignalLike } from '../../src/lib/abort.ts'
 import { createSingleFlight } from '../../src/lib/single-flight.ts'
 
 interface Work {
-  signal: AbortSignalLike
+  signal: AbortSignal
   resolve: (value: string) => void
   reject: (error: Error) => void
 }

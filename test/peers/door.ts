@@ -1,7 +1,7 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Problem } from '../../src/problems.ts'
 import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
-import { createIdentify, type IdentityPolicy } from '../../src/session/identity.ts'
+import { createIdentify, requireEmail, type IdentityPolicy } from '../../src/session/identity.ts'
 import { listen, shut } from './listen.ts'
 
 /** What the sessions said of one request, as a caller and an operator would learn it. */
@@ -39,12 +39,13 @@ export async function openDoor(
 
   async function judge(request: IncomingMessage): Promise<Verdict> {
     try {
-      const { email, subject } = await sessions.verify(request, new AbortController().signal)
-      return { status: 200, email, subject }
+      const { signal } = new AbortController()
+      const session = await sessions.verify(request, { signal, require: requireEmail })
+      return { status: 200, email: requireEmail(session), subject: session.subject }
     } catch (error) {
       if (!(error instanceof Problem)) return { status: 500, outcome: String(error) }
       const { status, code, diagnosis, headers } = error
-      return { status, code, outcome: diagnosis.outcome, retryAfter: headers['Retry-After'] }
+      return { status, code, outcome: diagnosis.outcome, retryAfter: headers['retry-after'] }
     }
   }
 

@@ -57,7 +57,7 @@ async function call({ timeoutMs = 2000, signal = new AbortController().signal, k
     return { code: 'ok', attempts } as { code: string; attempts?: number; retryAfter?: string }
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    return { code: error.code, retryAfter: error.headers['Retry-After'], ...error.diagnosis }
+    return { code: error.code, retryAfter: error.headers['retry-after'], ...error.diagnosis }
   }
 }
 

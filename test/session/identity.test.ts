@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createIdentify, isPlainEmail, type Claims, type IdentityPolicy } from '../../src/session/identity.ts'
+import {
+  createIdentify,
+  isPlainEmail,
+  requireEmail,
+  type Claims,
+  type IdentityPolicy,
+} from '../../src/session/identity.ts'
 
 const usual: IdentityPolicy = {
   emailClaim: 'email',
@@ -18,7 +24,8 @@ function identify(
   issuer?: string,
   credential = 'hash',
 ) {
-  return createIdentify({ ...usual, ...policy })({ claims, issuer }, 'jwt', credential)
+  const session = createIdentify({ ...usual, ...policy })({ claims, issuer }, 'jwt', credential)
+  return { ...session, email: requireEmail(session) }
 }
 
 const code = (value: string) => expect.objectContaining({ code: value })

@@ -1,0 +1,90 @@
+import { IncomingMessage, ServerResponse, type OutgoingHttpHeader } from 'node:http'
+import type { Express, Response } from 'express'
+
+/** Header fields by their lower-case names. */
+export type HeaderFields = Readonly<Record<Lowercase<string>, string | number>>
+
+declare global {
+  // eslint-disable-next-line typescript/no-namespace
+  namespace Express {
+    interface Response {
+      /** Sets header fields of the answer, however it ends. Of one name, the last value holds. */
+      preset(fields: HeaderFields): void
+    }
+  }
+}
+
+/**
+ * Gives an Express app request and response classes of its own. Node then creates the messages with Express's methods, and Express
+ * need not change the prototype of each. The response collects its header fields and hands them to Node with the status:
+ * Node's own `setHeader` checks and files each one. DESIGN.md has what both save.
+ */
+export function useOwnMessages(app: Express): void {
+  class AppRequest extends IncomingMessage {}
+  app.request = Object.setPrototypeOf(AppRequest.prototype, app.request)
+  app.response = Object.setPrototypeOf(createResponseClass().prototype, app.response)
+}
+
+/** The classes by which an HTTP server should create the messages of an app. */
+export function messagesOf(app: Express) {
+  return {
+    IncomingMessage: app.request.constructor as typeof IncomingMessage,
+    ServerResponse: app.response.constructor as typeof ServerResponse,
+  }
+}
+
+/** A class for each app, since Express gives each app a prototype of its own. */
+function createResponseClass() {
+  return class AppResponse extends ServerResponse {
+    /** Not a private field: Express also gives these methods to a response that another class created. */
+    fields: Record<string, OutgoingHttpHeader> | undefined
+
+    preset(given: HeaderFields): void {
+      this.fields ??= {}
+      for (const name in given) this.fields[name] = given[name as Lowercase<string>]!
+    }
+
+    override setHeader(name: string, value: number | string | readonly string[]): this {
+      this.fields ??= {}
+      this.fields[name.toLowerCase()] = value as OutgoingHttpHeader
+      return this
+    }
+
+    override appendHeader(name: string, value: string | readonly string[]): this {
+      const present = this.getHeader(name)
+      return this.setHeader(name, present === undefined ? value : [present, value].flat().map(String))
+    }
+
+    override getHeader(name: string): OutgoingHttpHeader | undefined {
+      return this.fields?.[name.toLowerCase()]
+    }
+
+    override getHeaders(): Record<string, OutgoingHttpHeader> {
+      return { ...this.fields }
+    }
+
+    override getHeaderNames(): string[] {
+      return Object.keys(this.fields ?? {})
+    }
+
+    override hasHeader(name: string): boolean {
+      return this.getHeader(name) !== undefined
+    }
+
+    override removeHeader(name: string): void {
+      delete this.fields?.[name.toLowerCase()]
+    }
+
+    /** `end` comes here too, where nobody has written the head before it. */
+    override writeHead(status: number, given?: unknown): this {
+      const fields = given === undefined ? this.fields : { ...this.fields, ...(given as object) }
+      return super.writeHead(status, fields)
+    }
+  }
+}
+
+/** Ends an answer with a text of known length. Express's `json` would first look for a charset and for validators of a cache. */
+export function sendText(response: Response, contentType: string, text: string): void {
+  response.preset({ 'content-type': contentType, 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
