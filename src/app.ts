@@ -1,10 +1,11 @@
 import type { Express, RequestHandler } from 'express'
 import { ignoreSmallJson } from './http/body.ts'
+import { warnOfUntrustedProxy } from './http/client-address.ts'
 import { allowOrigins, requireTrustedOrigin } from './http/cross-origin.ts'
 import { rejectAmbiguousFraming } from './http/framing.ts'
 import { dataHeaders, neverStore } from './http/headers.ts'
 import type { Lifecycle } from './http/lifecycle.ts'
-import { limitRefusals, type RateLimits } from './http/rate-limit.ts'
+import { countRefusals, type RateLimits } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
 import { writeProblem } from './http/write-problem.ts'
@@ -31,6 +32,7 @@ export function createApp(dependencies: AppDependencies): Express {
 
   // Every request.
   app.use(logRequests(logger, metrics))
+  app.use(warnOfUntrustedProxy(logger))
   app.use(lifecycle.follow)
   app.use(dataHeaders)
   app.use(rejectAmbiguousFraming)
@@ -56,7 +58,7 @@ export function createApp(dependencies: AppDependencies): Express {
       .options(answerOptions)
       .post(ignoreSmallJson)
       .post(issue)
-      .all(limitRefusals(limits.refusals))
+      .all(countRefusals(limits.refusals))
   }
 
   function openRoute(path: string, answer: RequestHandler | RequestHandler[]): void {

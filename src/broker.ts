@@ -38,11 +38,12 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     noProxy: proxy.no,
   })
   const verifiers = config.sessions.modes.map((mode) => createVerifier(mode, { client, ...config.sessions }))
-  const sessions = createSessions(
-    verifiers,
-    createIdentify(config.sessions.identity),
-    metrics?.sessionVerified,
-  )
+  const limits = createRateLimits({ ...config.rateLimit, logger })
+  const sessions = createSessions(verifiers, createIdentify(config.sessions.identity), {
+    observe: metrics?.sessionVerified,
+    timeoutMs: config.sessions.timeoutMs,
+    excessOf: limits.refusals.excessOf,
+  })
   const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics })
   const keys = createKeyRings({
     keys: vendor.apiKeys,
@@ -51,7 +52,6 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     logger,
   })
   const signin = createSignin({ transport, keys, logger, ...vendor })
-  const limits = createRateLimits({ ...config.rateLimit, logger })
   const lifecycle = createLifecycle()
   const app = createApp({
     allowedOrigins: config.allowedOrigins,

@@ -1,5 +1,4 @@
 import type { ErrorRequestHandler } from 'express'
-import ipaddr from 'ipaddr.js'
 import {
   createLocalCounter,
   createSharedCounter,
@@ -7,10 +6,11 @@ import {
   type Count,
   type Counter,
 } from './counter.ts'
+import { createCache } from '../lib/cache.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
 import { createRedis, type Redis } from '../outbound/redis.ts'
-import { clientAddress } from './request-log.ts'
+import { clientNetwork } from './client-address.ts'
 
 /** Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many. */
 export type Limit = (key: string) => RateLimitFields | Promise<RateLimitFields>
@@ -20,8 +20,7 @@ type RateLimitFields = Record<Lowercase<string>, string>
 export interface RateLimits {
   /** Of vendor tokens, by door and the user's `subject`. */
   mints: Limit
-  /** Of refused requests, by client network. */
-  refusals: Limit
+  refusals: RefusalLimit
   close(): void
 }
 
@@ -44,7 +43,7 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
   const counterOf = (name: string) => createCounter(name, redis, notice)
   return {
     mints: createLimit('user', perMinute, counterOf('user')),
-    refusals: createLimit('address', perMinute * refusalsPerMint, counterOf('address')),
+    refusals: createRefusalLimit(createLimit('address', perMinute * refusalsPerMint, counterOf('address'))),
     close: () => redis?.close(),
   }
 }
@@ -73,26 +72,45 @@ function createLimit(name: string, quota: number, counter: Counter): Limit {
   }
 }
 
+/** Which client networks had too many refused credentials and origins. */
+export interface RefusalLimit {
+  count(network: string): Promise<void>
+  /** The 429 for a network that is over its limit; undefined for any other. */
+  excessOf: (network: string) => Problem | undefined
+}
+
+function createRefusalLimit(take: Limit): RefusalLimit {
+  const excesses = createCache<{ problem: Problem; endsAt: number }>(maxKeys)
+  return {
+    async count(network) {
+      try {
+        await take(network)
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem
+        const leftMs = Number(problem.headers['retry-after']) * 1000
+        excesses.set(network, { problem, endsAt: Math.floor(performance.now() + leftMs) })
+      }
+    },
+    excessOf(network) {
+      const excess = excesses.get(network)
+      return excess !== undefined && excess.endsAt > performance.now() ? excess.problem : undefined
+    },
+  }
+}
+
 /**
- * Counts what a token route refuses for its credentials or origin (400, 401, 403), and answers 429 instead when the
- * client's network had too many of these. Whoever has a good session never gets here, however full its address is.
+ * Counts what a token route refuses for its credentials or origin. The answer stays as it is: a page must learn of a sign-out, however
+ * many strangers share its address. A request without any credential costs nothing and is not counted.
  */
-export function limitRefusals(refusals: Limit): ErrorRequestHandler {
+export function countRefusals(refusals: RefusalLimit): ErrorRequestHandler {
   return async function countRefusal(error, request, _response, next) {
-    const address = clientAddress(request)
-    if (isRefusal(error) && address !== undefined) await refusals(networkOf(address))
+    if (isRefusal(error)) await refusals.count(clientNetwork(request))
     next(error)
   }
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Problem && [400, 401, 403].includes(error.status)
-}
-
-/** An IPv4 address, also where it came IPv4-mapped, or the /56 of an IPv6 one: a subscriber has at least that many. */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
-  if (parsed.kind() === 'ipv4') return parsed.toString()
-  return `${Buffer.from(parsed.toByteArray().slice(0, 7)).toString('hex')}/56`
+  return (
+    error instanceof Problem && [400, 401, 403].includes(error.status) && error.code !== 'session_missing'
+  )
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from '../telemetry/logger.ts'
+import { clientAddress } from './client-address.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -67,11 +67,4 @@ function statusOf(response: Response): number {
 function routeOf(request: Request): string | undefined {
   const route: { path?: unknown } | undefined = request.route
   return typeof route?.path === 'string' ? route.path : undefined
-}
-
-/** The caller's address, an IPv4-mapped one as IPv4; a trusted proxy's word only where it is an address. */
-export function clientAddress(request: Request): string | undefined {
-  const given = request.ip ?? ''
-  const address = isIP(given) === 0 ? request.socket.remoteAddress : given
-  return address?.replace(/^::ffff:(?=\d+\.)/i, '')
 }

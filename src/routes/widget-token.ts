@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { clientNetwork } from '../http/client-address.ts'
 import { sendText } from '../http/messages.ts'
 import type { FindIssuer } from '../returning-ai/signin.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -16,7 +17,12 @@ export function issueWidgetToken({ sessions, tokens, signin }: WidgetTokenDepend
     const signal = abortWith(response)
     const fresh = asksForFresh(request)
     const issuer = signin(widgetTypeOf(request))
-    const session = await sessions.verify(request, { signal, fresh, require: issuer.userOf })
+    const session = await sessions.verify(request, {
+      signal,
+      network: clientNetwork(request),
+      fresh,
+      require: issuer.userOf,
+    })
     response.locals.subject = session.subject
     const { requestId, origin } = response.locals
     const token = await tokens.get({ session, issuer, signal, audit: { requestId, origin } }, fresh)

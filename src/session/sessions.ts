@@ -6,6 +6,7 @@ import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
 import { asSent, sessionMissing } from './credential.ts'
 import type { Identify, Session, VerifiedClaims } from './identity.ts'
+import { createQuestionLine, type Asker } from './question-line.ts'
 
 /** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
 export interface SessionVerifier {
@@ -36,8 +37,18 @@ export interface Sessions {
   readsCookieOf(request: IncomingMessage): boolean
 }
 
+interface SessionsOptions {
+  observe?: Observe
+  /** How long a question may wait until it can be asked. */
+  timeoutMs?: number
+  /** The 429 for a client network that is over its limit of refusals. */
+  excessOf?: (network: string) => Problem | undefined
+}
+
 interface Question {
   signal: AbortSignal
+  /** The client's network, which has its share of the open questions. */
+  network?: string
   /** Asks the source even if an answer is remembered: another user may have signed in under the same cookie. */
   fresh?: boolean
   /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
@@ -58,8 +69,6 @@ interface Verdict extends Answer {
 }
 
 const maxRemembered = 50_000
-/** Open at once to session sources: a hanging one must not fill the memory. */
-const maxQuestions = 1_024
 
 /**
  * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A refusal is not remembered:
@@ -68,12 +77,12 @@ const maxQuestions = 1_024
 export function createSessions(
   verifiers: readonly SessionVerifier[],
   identify: Identify,
-  observe?: Observe,
+  { observe, timeoutMs = 5_000, excessOf = () => undefined }: SessionsOptions = {},
 ): Sessions {
   const verdicts = createCache<Verdict>(maxRemembered)
   const share = createSingleFlight<Answer>()
   let questions = 0
-  let asking = 0
+  const line = createQuestionLine(timeoutMs)
 
   async function verify(request: IncomingMessage, question: Question): Promise<Session> {
     for (const verifier of verifiers) {
@@ -92,7 +101,7 @@ export function createSessions(
   }
 
   async function recallOrAsk(verifier: SessionVerifier, credential: string, question: Question) {
-    const { signal, fresh = false, require } = question
+    const { signal, network = '', fresh = false, require } = question
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const known = fresh ? undefined : verdicts.get(key)
     if (known !== undefined && known.until > performance.now()) {
@@ -102,8 +111,8 @@ export function createSessions(
     // A question that is already open may have been answered for the previous user.
     const answer =
       !verifier.remote || fresh
-        ? await ask(verifier, credential, key, signal)
-        : await share(key, signal, (shared) => ask(verifier, credential, key, shared))
+        ? await ask(verifier, credential, key, { network, signal })
+        : await share(key, signal, (shared) => ask(verifier, credential, key, { network, signal: shared }))
     try {
       require?.(answer.session)
     } catch (error) {
@@ -114,17 +123,20 @@ export function createSessions(
     return answer.session
   }
 
-  async function ask(verifier: SessionVerifier, credential: string, key: string, signal: AbortSignal) {
-    if (verifier.remote && asking >= maxQuestions) throw tooManyQuestions()
+  async function ask(verifier: SessionVerifier, credential: string, key: string, asker: Asker) {
+    if (verifier.remote) {
+      const turn = line.enter({ ...asker, excess: excessOf(asker.network) })
+      if (turn !== undefined) await turn
+    }
     const askedAs = (questions += 1)
-    asking += 1
     try {
-      return { session: identify(await verifier.verify(credential, signal), verifier.mode, key), askedAs }
+      const verified = await verifier.verify(credential, asker.signal)
+      return { session: identify(verified, verifier.mode, key), askedAs }
     } catch (error) {
       if (error instanceof Problem && error.status < 500) forget(key)
       throw error
     } finally {
-      asking -= 1
+      if (verifier.remote) line.leave(asker.network)
     }
   }
 
@@ -140,10 +152,6 @@ export function createSessions(
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }
-}
-
-function tooManyQuestions(): Problem {
-  return new Problem('overloaded', { diagnosis: { outcome: 'too_many_questions' } })
 }
 
 function readsCookie({ cookies }: SessionVerifier, request: IncomingMessage): boolean {

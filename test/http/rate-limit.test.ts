@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocalCounter } from '../../src/http/counter.ts'
-import { networkOf } from '../../src/http/rate-limit.ts'
+import { networkOf } from '../../src/http/client-address.ts'
 import { createRedis } from '../../src/outbound/redis.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
@@ -45,6 +47,20 @@ const storeLines = (broker: RunningBroker) =>
 const bearer = async (claims = {}) => ({ authorization: `Bearer ${await signSession(claims)}` })
 const refused = { authorization: 'Bearer no-session' }
 const from = (address: string) => ({ 'x-forwarded-for': address })
+const cookieFrom = (address: string, cookie: string) => ({ ...from(address), cookie })
+const refuse = (_request: unknown, response: ServerResponse) => void response.writeHead(401).end()
+/** Of a network over its limit of refusals: open at the session source, and waiting. */
+const share = { open: 16, waiting: 128 }
+
+/** Asks with so many different cookies of one network at once. */
+const flood = (broker: RunningBroker, address: string, count: number) =>
+  Array.from({ length: count }, (_, index) => broker.askToken(cookieFrom(address, `flood=${index}`)))
+
+/** Uses up the network's limit by cookies that the app refuses. */
+async function exhaust(broker: RunningBroker, address: string): Promise<void> {
+  for (let index = 0; index < 11; index += 1)
+    expect((await broker.askToken(cookieFrom(address, `sid=${index}`))).status).toBe(401)
+}
 
 describe('The limit of tokens minted per user', () => {
   it('answers 429 with Retry-After after the last one, and the vendor sees no more', async () => {
@@ -126,17 +142,17 @@ describe('The limit of tokens minted per user', () => {
   })
 })
 
-describe('The limit of refused requests per client address', () => {
-  it('turns refusals into 429 after ten times the users limit, and lets a good session pass', async () => {
-    const broker = await start()
-    expect(await statuses(30, broker, refused)).toEqual(Array(30).fill(401))
-    const answer = await broker.askToken(refused)
-    expect(answer.status).toBe(429)
-    expect(answer.headers.get('ratelimit-policy')).toBe('"address";q=30;w=60')
-    expect(answer.headers.get('ratelimit')).toMatch(/^"address";r=0;t=\d+$/)
-    expect((await broker.askToken()).status).toBe(200)
-    expect(broker.logLines().at(-3)).toMatchObject({ code: 'rate_limited', outcome: 'address_limit' })
+describe('The limit of refusals per client network', () => {
+  const forwarded = { SESSION_MODE: 'forward-auth', TRUST_PROXY: '127.0.0.1/32', RATE_LIMIT_PER_MINUTE: '1' }
+  let app: Endpoint
+
+  beforeEach(async () => {
+    app = await startEndpoint(refuse)
   })
+  afterEach(() => app.close())
+
+  const startWithApp = (environment = {}) =>
+    start({ ...forwarded, SESSION_FORWARD_URL: `${app.origin}/me`, ...environment })
 
   it.each([
     ['a missing session', 401, () => ({ authorization: '' })],
@@ -144,37 +160,41 @@ describe('The limit of refused requests per client address', () => {
     ['a foreign origin', 403, () => ({ origin: 'https://evil.example' })],
     ['a session without a usable email', 403, () => bearer({ email: 'no email' })],
     ['two different credentials of a kind', 400, () => ({ cookie: 'sid=one; sid=two' })],
-  ])('counts %s', async (_case, status, headers) => {
+  ])('leaves the answer to %s as it is, however many came before', async (_case, status, headers) => {
     const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', SESSION_JWT_SOURCE: 'bearer,cookie:sid' })
-    const seen = await statuses(11, broker, await headers())
-    expect(seen).toEqual([...Array(10).fill(status), 429])
+    const seen = await statuses(20, broker, await headers())
+    expect(seen).toEqual(Array(20).fill(status))
+    expect((await broker.askToken(await bearer({ sid: 'good' }))).status).toBe(200)
   })
 
-  it('counts nothing that succeeds, and no other kind of refusal', async () => {
-    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', TOKEN_CACHE_SECONDS: '60' })
-    const session = await bearer()
-    expect(await statuses(20, broker, session)).toEqual(Array(20).fill(200))
-    for (let count = 0; count < 20; count += 1) {
-      expect((await fetch(`${broker.url}/widget-token`)).status).toBe(405)
-    }
-    expect((await broker.askToken(refused)).status).toBe(401)
+  it('lets a network over its limit keep 16 open questions, queues the next, and answers 429 past the queue', async () => {
+    const broker = await startWithApp()
+    await exhaust(broker, '203.0.113.7')
+    const held: ServerResponse[] = []
+    app.answer = (_request, response) => void held.push(response)
+    const asked = flood(broker, '203.0.113.7', share.open + share.waiting + 1)
+    await vi.waitFor(() => expect(held).toHaveLength(share.open), { interval: 5 })
+    const limited = await Promise.race(asked)
+    expect(limited.status).toBe(429)
+    expect(limited.headers.get('ratelimit-policy')).toBe('"address";q=10;w=60')
+    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(held).toHaveLength(share.open)
+    app.answer = answerJson({ sub: 'ada', email: 'ada@example.com' })
+    expect((await broker.askToken(cookieFrom('203.0.113.8', 'sid=ada'))).status).toBe(200)
+    app.answer = refuse
+    for (const response of held) refuse(undefined, response)
+    const answered = (await Promise.all(asked)).map(({ status }) => status)
+    expect(answered.filter((status) => status === 401)).toHaveLength(share.open + share.waiting)
   })
 
-  it('tells clients apart behind a trusted proxy', async () => {
-    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', TRUST_PROXY: '127.0.0.1/32' })
-    const ask = (address: string, times = 1) => statuses(times, broker, { ...refused, ...from(address) })
-    expect(await ask('203.0.113.7', 10)).toEqual(Array(10).fill(401))
-    expect(await ask('203.0.113.7')).toEqual([429])
-    expect(await ask('::ffff:203.0.113.7')).toEqual([429])
-    expect(await ask('203.0.113.8')).toEqual([401])
-  })
-
-  it('counts by the peer when nobody is trusted to name another', async () => {
-    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1' })
-    for (let last = 1; last <= 10; last += 1) {
-      expect((await broker.askToken({ ...refused, ...from(`6.6.6.${last}`) })).status).toBe(401)
-    }
-    expect((await broker.askToken({ ...refused, ...from('6.6.6.11') })).status).toBe(429)
+  it('keeps what is remembered of a network over its limit', async () => {
+    const broker = await startWithApp({ TOKEN_CACHE_SECONDS: '60' })
+    app.answer = answerJson({ sub: 'ada', email: 'ada@example.com' })
+    const ada = cookieFrom('203.0.113.7', 'sid=ada')
+    expect((await broker.askToken(ada)).status).toBe(200)
+    app.answer = refuse
+    await exhaust(broker, '203.0.113.7')
+    expect((await broker.askToken(ada)).status).toBe(200)
   })
 
   it.each([
@@ -246,10 +266,20 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
   })
 
   it('hold the limit of an address together', async () => {
-    const settings = { RATE_LIMIT_PER_MINUTE: '1' }
+    const app = await startEndpoint(refuse)
+    const SESSION_FORWARD_URL = `${app.origin}/me`
+    const settings = { RATE_LIMIT_PER_MINUTE: '1', SESSION_MODE: 'jwt,forward-auth', SESSION_FORWARD_URL }
     const [one, two] = [await startShared(settings), await startShared(settings)]
-    expect(await statuses(6, one, refused)).toEqual(Array(6).fill(401))
-    expect(await statuses(5, two, refused)).toEqual([401, 401, 401, 401, 429])
+    expect(await statuses(6, one, { cookie: 'sid=1' })).toEqual(Array(6).fill(401))
+    expect(await statuses(5, two, { cookie: 'sid=1' })).toEqual(Array(5).fill(401))
+    const held: ServerResponse[] = []
+    app.answer = (_request, response) => void held.push(response)
+    const asked = flood(two, '203.0.113.7', share.open + share.waiting + 1)
+    expect((await Promise.race(asked)).status).toBe(429)
+    app.answer = refuse
+    for (const response of held) refuse(undefined, response)
+    await Promise.all(asked)
+    await app.close()
   })
 
   it('count each for itself without it, say so once, and once that it is back', async () => {

@@ -17,6 +17,7 @@ afterEach(async () => {
   vendor.close()
 })
 
+const linesOf = (event: string | undefined) => broker.logLines().filter((line) => line.event === event)
 const names = (line: Record<string, unknown>) => Object.keys(line).sort()
 
 describe('The log', () => {
@@ -85,7 +86,16 @@ describe('The log', () => {
       await send(broker.port, { path: '/healthz', headers: { 'x-forwarded-for': `203.0.113.${index}` } })
     }
     const expected = Array.from({ length: 3 }, () => ({ clientIp: '127.0.0.1' }))
-    await vi.waitFor(() => expect(broker.logLines()).toMatchObject(expected))
+    await vi.waitFor(() => expect(linesOf(undefined)).toMatchObject(expected))
+  })
+
+  it('warns once, with the peer, when a proxy that TRUST_PROXY does not name sends X-Forwarded-For', async () => {
+    for (let index = 0; index < 3; index += 1)
+      await send(broker.port, { path: '/healthz', headers: { 'x-forwarded-for': '203.0.113.7' } })
+    await vi.waitFor(() =>
+      expect(linesOf('untrusted_proxy')).toMatchObject([{ level: 'warn', peer: '127.0.0.1' }]),
+    )
+    expect(JSON.stringify(linesOf('untrusted_proxy'))).toContain('TRUST_PROXY')
   })
 
   it.each([
@@ -131,7 +141,7 @@ describe('Nothing in a request adds a line to the log, or breaks one', () => {
     await vi.waitFor(() => expect(broker.logLines().length).toBeGreaterThan(lines.length))
     const written = broker.logText().split('\n')
     expect(written.pop()).toBe('')
-    expect(written).toHaveLength(lines.length + 1)
+    expect(written.filter((line) => !line.includes('untrusted_proxy'))).toHaveLength(lines.length + 1)
     for (const line of written) expect(() => JSON.parse(line)).not.toThrow()
     for (const part of ['fatal', 'red', 'planted', 'xxxx', '\u2028', '\u001b']) {
       expect(broker.logText()).not.toContain(part)

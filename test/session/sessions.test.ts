@@ -124,14 +124,16 @@ describe('the chain of modes', () => {
 })
 
 describe('a source that hangs', () => {
-  it('is asked 1,024 questions at once, the next is refused as overloaded, and an end makes room', async () => {
+  it('is asked at most 1,024 questions at once by two networks: a third gets overloaded until one ends', async () => {
     const ends: (() => void)[] = []
     const verify = () =>
       new Promise<VerifiedClaims>((resolve) => {
         ends.push(() => resolve({ claims: { email: 'ann@example.com' } }))
       })
     const sessions = createSessions([createVerifier({ verify })], identify)
-    const asked = Array.from({ length: 1_024 }, (_, user) => sessions.verify(withCredential(`${user}`), stay))
+    const asked = Array.from({ length: 1_024 }, (_, user) =>
+      sessions.verify(withCredential(`${user}`), { ...stay, network: user % 2 ? 'odd' : 'even' }),
+    )
     const refusal = { code: 'overloaded', headers: { 'retry-after': expect.any(String) } }
     await expect(sessions.verify(withCredential('ann'), stay)).rejects.toMatchObject(refusal)
     ends[0]!()
