@@ -44,7 +44,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     timeoutMs: config.sessions.timeoutMs,
     excessOf: limits.refusals.excessOf,
   })
-  const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics })
+  const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor('signin') })
   const keys = createKeyRings({
     keys: vendor.apiKeys,
     byWidgetType: vendor.apiKeysByType,

@@ -60,7 +60,7 @@ export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions)
     const rateLimit = await limit(`${issuer.door} ${session.subject}`)
     signal.throwIfAborted()
     const issued = await issuer.issue(session, signal)
-    metrics?.tokenIssued('vendor')
+    metrics?.tokenIssued(issuer.door, 'vendor')
     audit(request, issued)
     return { token: issued.token, expiresAt: issued.expiresAt, rateLimit }
   }
@@ -93,7 +93,7 @@ export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions)
       const user = `${session.subject} ${issuer.userOf(session)}`
       const known = fresh ? undefined : recall(key, user)
       if (known !== undefined) {
-        metrics?.tokenIssued('reused')
+        metrics?.tokenIssued(issuer.door, 'reused')
         return known
       }
       let joined = true
@@ -102,12 +102,12 @@ export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions)
         joined = false
         return mintAndRemember(key, user, { ...request, signal: shared })
       })
-      return joined ? flight.then(countReused) : flight
+      return joined ? flight.then((token) => countReused(issuer, token)) : flight
     },
   }
 
-  function countReused(token: UserToken): UserToken {
-    metrics?.tokenIssued('reused')
+  function countReused({ door }: TokenIssuer, token: UserToken): UserToken {
+    metrics?.tokenIssued(door, 'reused')
     return token
   }
 }

@@ -124,7 +124,9 @@ describe('Whatever is sent', () => {
   it('the broker serves on, and each line of its log is a JSON object of known fields', async () => {
     expect((await broker.askToken()).status).toBe(200)
     const known = new Set(
-      'time level event requestId method route status code durationMs clientIp outcome subject'.split(' '),
+      'time level event msg requestId method route status code durationMs clientIp peer outcome subject'.split(
+        ' ',
+      ),
     )
     const lines = broker.logLines().filter(({ event }) => event !== 'token_issued')
     expect(lines.length).toBeGreaterThan(100)

@@ -44,12 +44,12 @@ export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
 
 function writeLine(logger: Logger, request: Request, response: Response, durationMs: number): void {
   const status = statusOf(response)
-  const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error'
+  const route = routeOf(request)
   const { requestId, subject, code, diagnosis } = response.locals
-  logger[level]({
+  logger[levelOf(status, route)]({
     requestId,
     method: request.method,
-    route: routeOf(request),
+    route,
     status,
     code: status === clientClosed ? 'client_closed' : code,
     durationMs: Math.round(durationMs * 10) / 10,
@@ -57,6 +57,13 @@ function writeLine(logger: Logger, request: Request, response: Response, duratio
     clientIp: clientAddress(request),
     ...diagnosis,
   })
+}
+
+/** An orchestrator asks its probes many times a minute: they would bury the lines that somebody reads. */
+function levelOf(status: number, route: string | undefined): 'debug' | 'info' | 'warn' | 'error' {
+  if (route === '/healthz' || route === '/readyz') return 'debug'
+  if (status < 500) return 'info'
+  return status === 503 ? 'warn' : 'error'
 }
 
 function statusOf(response: Response): number {

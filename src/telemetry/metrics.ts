@@ -1,10 +1,18 @@
 import { createBatch } from './batch.ts'
+import { collectDefaults, createInstruments } from './instruments.ts'
 
 /** What the parts of the broker report as it happens. Labels are words of ours, and the methods that Node's parser knows. */
 export interface Metrics {
   requestEnded(route: string, method: string, status: number, seconds: number): void
   sessionVerified: (mode: string, outcome: string) => void
-  tokenIssued(source: 'vendor' | 'reused'): void
+  tokenIssued(door: string, source: 'vendor' | 'reused'): void
+  /** The test user's sign-in through a door: whether it brought a token. */
+  probeEnded(door: string, ok: boolean): void
+  /** For what calls the vendor through one door; its circuit shows as closed from now on. */
+  ofDoor(door: string): DoorMetrics
+}
+
+export interface DoorMetrics {
   vendorAnswered(outcome: string, seconds: number): void
   circuitOpened(open: boolean): void
 }
@@ -19,71 +27,11 @@ export interface Exposition {
 
 /** Counts for Prometheus. The library is loaded only here, so that a broker without metrics starts faster. */
 export async function createMetrics(): Promise<{ metrics: Metrics; exposition: Exposition }> {
-  const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const registers = [registry]
+  const library = await import('prom-client')
+  const registry = new library.Registry()
+  collectDefaults(library, registry)
   const { add: later, settle } = createBatch({ size: updatesInARow })
-  const buckets = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-  const requests = new Counter({
-    name: 'http_requests_total',
-    help: 'Requests by route template, method and status.',
-    labelNames: ['route', 'method', 'status'],
-    registers,
-  })
-  const requestSeconds = new Histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time from request to end of answer.',
-    labelNames: ['route'],
-    buckets,
-    registers,
-  })
-  const sessions = new Counter({
-    name: 'session_verifications_total',
-    help: 'Sessions looked at, remembered verdicts included, by mode and outcome.',
-    labelNames: ['mode', 'outcome'],
-    registers,
-  })
-  const tokens = new Counter({
-    name: 'widget_tokens_issued_total',
-    help: 'Tokens given out, minted by the vendor or reused.',
-    labelNames: ['source'],
-    registers,
-  })
-  const vendorCalls = new Counter({
-    name: 'vendor_requests_total',
-    help: 'Calls to the vendor by outcome, retries within a call not counted.',
-    labelNames: ['outcome'],
-    registers,
-  })
-  const vendorSeconds = new Histogram({
-    name: 'vendor_request_duration_seconds',
-    help: 'Time of a call to the vendor, waiting line and retries included.',
-    buckets,
-    registers,
-  })
-  const circuit = new Gauge({
-    name: 'vendor_circuit_open',
-    help: '1 while the vendor is left alone after failures.',
-    registers,
-  })
-
-  const metrics: Metrics = {
-    requestEnded: (route, method, status, seconds) =>
-      later(() => {
-        requests.inc({ route, method, status })
-        requestSeconds.observe({ route }, seconds)
-      }),
-    sessionVerified: (mode, outcome) => later(() => sessions.inc({ mode, outcome })),
-    tokenIssued: (source) => later(() => tokens.inc({ source })),
-    vendorAnswered: (outcome, seconds) =>
-      later(() => {
-        vendorCalls.inc({ outcome })
-        vendorSeconds.observe(seconds)
-      }),
-    circuitOpened: (open) => circuit.set(open ? 1 : 0),
-  }
+  const metrics = createReporters(createInstruments(library, registry), later)
 
   function read(): Promise<string> {
     settle()
@@ -91,4 +39,37 @@ export async function createMetrics(): Promise<{ metrics: Metrics; exposition: E
   }
 
   return { metrics, exposition: { contentType: registry.contentType, read } }
+}
+
+type Instruments = ReturnType<typeof createInstruments>
+
+function createReporters(instruments: Instruments, later: (update: () => void) => void): Metrics {
+  const { requests, requestSeconds, sessions, tokens, vendorCalls, vendorSeconds, circuit, probe } =
+    instruments
+
+  function ofDoor(door: string): DoorMetrics {
+    circuit.set({ door }, 0)
+    // A counter that begins at one has no increase, and the first refused key must raise the alert.
+    for (const outcome of ['ok', 'vendor_auth_failed']) vendorCalls.inc({ door, outcome }, 0)
+    return {
+      vendorAnswered: (outcome, seconds) =>
+        later(() => {
+          vendorCalls.inc({ door, outcome })
+          vendorSeconds.observe({ door }, seconds)
+        }),
+      circuitOpened: (open) => circuit.set({ door }, Number(open)),
+    }
+  }
+
+  return {
+    requestEnded: (route, method, status, seconds) =>
+      later(() => {
+        requests.inc({ route, method, status })
+        requestSeconds.observe({ route }, seconds)
+      }),
+    sessionVerified: (mode, outcome) => later(() => sessions.inc({ mode, outcome })),
+    tokenIssued: (door, source) => later(() => tokens.inc({ door, source })),
+    probeEnded: (door, ok) => probe.set({ door }, Number(ok)),
+    ofDoor,
+  }
 }

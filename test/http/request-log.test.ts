@@ -9,7 +9,7 @@ let broker: RunningBroker
 
 beforeEach(async () => {
   vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, TRUST_PROXY: '10.0.0.0/8' })
+  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, TRUST_PROXY: '10.0.0.0/8', LOG_LEVEL: 'debug' })
 })
 
 afterEach(async () => {
@@ -61,6 +61,18 @@ describe('The log', () => {
     expect(broker.logText()).not.toContain('planted')
   })
 
+  it.each(['/healthz', '/readyz'])('has a request to %s at debug alone', async (path) => {
+    const quiet = await startBroker()
+    for (const asked of [broker, quiet]) {
+      await send(asked.port, { path })
+      await send(asked.port, { path: '/config.json' })
+      await vi.waitFor(() => expect(asked.logLines().map(({ route }) => route)).toContain('/config.json'))
+    }
+    expect(broker.logLines()).toMatchObject([{ level: 'debug', route: path }, { level: 'info' }])
+    expect(quiet.logLines()).toMatchObject([{ level: 'info', route: '/config.json' }])
+    await quiet.close()
+  })
+
   it.each([
     ['an id of letters, digits and -_.', 'Ab-1_2.3', true],
     ['an id of 64 characters', 'a'.repeat(64), true],
@@ -109,7 +121,7 @@ describe('The log', () => {
     ['nothing', '', '127.0.0.1'],
     ['a hundred addresses', Array(100).fill('203.0.113.9').join(', '), '203.0.113.9'],
   ])('of a listed proxy believes %s', async (_what, forwarded, clientIp) => {
-    const behind = await startBroker({ TRUST_PROXY: '127.0.0.0/8' })
+    const behind = await startBroker({ TRUST_PROXY: '127.0.0.0/8', LOG_LEVEL: 'debug' })
     await send(behind.port, {
       path: '/healthz',
       headers: { 'x-forwarded-for': forwarded, forwarded: 'for=1.2.3.4' },

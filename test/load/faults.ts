@@ -108,12 +108,14 @@ async function readHoldings(replica: Replica, adminPort: number): Promise<Holdin
   const sockets = countSockets(replica.pid())
   const { body } = await send(adminPort, { path: '/metrics' })
   const metric = (name: string) => {
-    const lines = body.split('\n').filter((line) => line.startsWith(`${name} `))
+    const lines = body
+      .split('\n')
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
   return {
     sockets,
-    handles: metric('nodejs_active_handles_total'),
+    handles: metric('nodejs_active_handles'),
     timers: metric('nodejs_active_resources{type="Timeout"}'),
     heapMb: metric('nodejs_heap_size_used_bytes') / 1_000_000,
   }

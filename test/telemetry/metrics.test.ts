@@ -60,16 +60,17 @@ describe('The admin listener', () => {
     await (await fetch(`${publicUrl}/nowhere-at-all`)).text()
     const metrics = await readMetrics()
     for (const line of [
-      'widget_tokens_issued_total{source="vendor"} 1',
-      'widget_tokens_issued_total{source="reused"} 1',
-      'session_verifications_total{mode="jwt",outcome="accepted"} 2',
-      'session_verifications_total{mode="jwt",outcome="session_invalid"} 1',
-      'vendor_requests_total{outcome="ok"} 1',
-      'vendor_request_duration_seconds_count 1',
-      'vendor_circuit_open 0',
-      'http_requests_total{route="/widget-token",method="POST",status="200"} 2',
-      'http_request_duration_seconds_count{route="/widget-token"} 3',
-      'http_requests_total{route="none",method="GET",status="404"} 1',
+      'token_broker_tokens_issued_total{door="signin",source="vendor"} 1',
+      'token_broker_tokens_issued_total{door="signin",source="reused"} 1',
+      'token_broker_session_verifications_total{mode="jwt",outcome="accepted"} 2',
+      'token_broker_session_verifications_total{mode="jwt",outcome="session_invalid"} 1',
+      'token_broker_vendor_requests_total{door="signin",outcome="ok"} 1',
+      'token_broker_vendor_requests_total{door="signin",outcome="vendor_auth_failed"} 0',
+      'token_broker_vendor_request_duration_seconds_count{door="signin"} 1',
+      'token_broker_circuit_open{door="signin"} 0',
+      'token_broker_http_requests_total{route="/widget-token",method="POST",status="200"} 2',
+      'token_broker_http_request_duration_seconds_count{route="/widget-token"} 3',
+      'token_broker_http_requests_total{route="none",method="GET",status="404"} 1',
       'process_cpu_seconds_total',
     ]) {
       expect(metrics).toContain(line)
@@ -78,9 +79,9 @@ describe('The admin listener', () => {
   })
 
   it('counts a token once as minted, also when who asked for it first has left', async () => {
-    const minted = 'widget_tokens_issued_total{source="vendor"}'
-    const verified = 'session_verifications_total{mode="jwt",outcome="accepted"}'
-    const gone = 'http_requests_total{route="/widget-token",method="POST",status="499"}'
+    const minted = 'token_broker_tokens_issued_total{door="signin",source="vendor"}'
+    const verified = 'token_broker_session_verifications_total{mode="jwt",outcome="accepted"}'
+    const gone = 'token_broker_http_requests_total{route="/widget-token",method="POST",status="499"}'
     const before = await readCount(minted)
     const verifiedBefore = await readCount(verified)
     const { asked, release } = vendor.hold()
