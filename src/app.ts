@@ -17,6 +17,8 @@ import type { Metrics } from './telemetry/metrics.ts'
 
 export interface AppDependencies extends WidgetTokenDependencies {
   allowedOrigins: ReadonlySet<string>
+  /** Our own origins, as far as they are configured. */
+  ownOrigins: ReadonlySet<string>
   trustedProxies: readonly string[]
   lifecycle: Lifecycle
   limits: RateLimits
@@ -27,7 +29,9 @@ export interface AppDependencies extends WidgetTokenDependencies {
 
 /** The broker as a function of its dependencies. The order of these lines is the security policy. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { allowedOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } = dependencies
+  const { allowedOrigins, ownOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } =
+    dependencies
+  const trusted = { allowed: allowedOrigins, own: ownOrigins }
   const app = createExactRouter(trustedProxies)
 
   // Every request.
@@ -54,7 +58,7 @@ export function createApp(dependencies: AppDependencies): Express {
       .all(neverStore)
       .all(allowOrigins(allowedOrigins))
       .all(only('POST', 'OPTIONS'))
-      .all(requireTrustedOrigin(allowedOrigins, (request) => sessions.readsCookieOf(request)))
+      .all(requireTrustedOrigin(trusted, (request) => sessions.readsCookieOf(request)))
       .options(answerOptions)
       .post(ignoreSmallJson)
       .post(issue)

@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import { createHttpClient } from './outbound/client.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createRateLimits } from './http/rate-limit.ts'
+import { createCookieHandOn } from './http/renewed-session.ts'
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { createSessions } from './session/sessions.ts'
@@ -31,13 +32,18 @@ interface BrokerOptions {
 /** Wires the parts by the configuration; listens on nothing and reads no environment. */
 export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
   const { vendor, proxy } = config
-  const client = createHttpClient({
+  const outbound = {
     maxConnections: vendor.maxConnections,
     connectTimeoutMs: vendor.timeoutMs / 2,
     httpsProxy: proxy.https,
     noProxy: proxy.no,
-  })
-  const verifiers = config.sessions.modes.map((mode) => createVerifier(mode, { client, ...config.sessions }))
+  }
+  const client = createHttpClient(outbound)
+  // An app may answer with some twenty kilobytes of cookies.
+  const sourceClient = createHttpClient({ ...outbound, maxHeaderBytes: 64 * 1024 })
+  const verifiers = config.sessions.modes.map((mode) =>
+    createVerifier(mode, { client: sourceClient, publicUrls: config.publicUrls, logger, ...config.sessions }),
+  )
   const limits = createRateLimits({ ...config.rateLimit, logger })
   const sessions = createSessions(verifiers, createIdentify(config.sessions.identity), {
     observe: metrics?.sessionVerified,
@@ -55,6 +61,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   const lifecycle = createLifecycle()
   const app = createApp({
     allowedOrigins: config.allowedOrigins,
+    ownOrigins: new Set(config.publicUrls.map(({ origin }) => origin)),
     trustedProxies: config.trustedProxies,
     lifecycle,
     limits,
@@ -63,13 +70,20 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     sessions,
     tokens: createTokens({ limit: limits.mints, logger, metrics, cacheMs: config.tokenCacheMs }),
     signin,
+    handOnCookies: createCookieHandOn({ publicUrls: config.publicUrls, appUrl: appUrlOf(config), logger }),
     page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
   })
   async function close(): Promise<void> {
     keys.close()
     limits.close()
     for (const verifier of verifiers) verifier.close?.()
-    await client.close()
+    await Promise.all([client.close(), sourceClient.close()])
   }
   return { app, lifecycle, close }
+}
+
+/** Where the customer's app is asked who is signed in. */
+function appUrlOf({ sessions }: Config): URL | undefined {
+  for (const mode of sessions.modes) if (mode.mode === 'forward-auth') return mode.url
+  return undefined
 }

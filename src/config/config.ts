@@ -43,6 +43,7 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
     adminListen: env.ADMIN_LISTEN,
     allowedOrigins: new Set(env.ALLOWED_ORIGINS),
     trustedProxies: env.TRUST_PROXY ?? [],
+    publicUrls: env.PUBLIC_URL ?? [],
     logLevel: env.LOG_LEVEL,
     widgets: env.WIDGETS ?? [],
     vendor: {
@@ -71,8 +72,8 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
 function identityPolicy(env: Variables) {
   const [firstKey] = env.WIDGET_API_KEY
   return {
-    emailClaim: env.SESSION_EMAIL_CLAIM,
-    subjectClaim: env.SESSION_SUBJECT_CLAIM,
+    emailClaims: env.SESSION_EMAIL_CLAIM,
+    subjectClaims: env.SESSION_SUBJECT_CLAIM,
     requireVerifiedEmail: env.SESSION_REQUIRE_VERIFIED_EMAIL,
     emailDomains: new Set(env.SESSION_EMAIL_DOMAINS),
     subjectKey:

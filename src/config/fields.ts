@@ -45,14 +45,20 @@ export const vendorUrl = text('must be an https origin without path (http on loo
   return plain && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
 })
 
-/** https anywhere; http only where it stays on the machine or its private network. */
-export const sourceUrl = text(
-  'must be an https URL (http on a private network only), without userinfo',
-  (value) => {
-    const url = parseUrl(value)
-    return url !== undefined && (url.protocol === 'https:' || isPrivateHost(url.hostname)) ? url : undefined
-  },
-)
+/** Of a session source. The rules check where plain http may go. */
+export const sourceUrl = text('must be an https or http URL without userinfo', parseUrl)
+
+/** One host name or address, as a URL holds it. */
+export const hostName = text('must be host names or addresses without a port', (value) => {
+  const url = parseUrl(`http://${value}`)
+  return url?.hostname === value.toLowerCase() && plainHost.test(url.hostname) ? url.hostname : undefined
+})
+
+/** Where browsers reach the broker; a path is that of a proxy which strips it. */
+export const publicUrl = text('must be http or https URLs without userinfo and query', (value) => {
+  const url = parseUrl(value)
+  return url !== undefined && plainHost.test(url.hostname) && !value.includes('?') ? url : undefined
+})
 
 export const redisUrl = text(
   'must be a redis:// or rediss:// URL, its path a database number or none (its value is not shown)',
@@ -138,11 +144,13 @@ export const typedKey = text(
 
 /** Comma-separated values of one kind; spaces around them and a trailing comma do not count. */
 export function listOf<Value>(field: z.ZodType<Value, string>) {
-  return z
-    .string()
-    .transform((value) => value.split(',').map((entry) => entry.trim()))
-    .transform((entries) => entries.filter((entry, index) => entry !== '' || index < entries.length - 1))
-    .pipe(z.array(field).min(1, 'must name at least one'))
+  return z.string().transform(splitList).pipe(z.array(field).min(1, 'must name at least one'))
+}
+
+/** The entries of a comma-separated list; of one that is absent, none. An empty entry stands, except at the end. */
+export function splitList(value = ''): string[] {
+  const entries = value.split(',').map((entry) => entry.trim())
+  return entries.filter((entry, index) => entry !== '' || index < entries.length - 1)
 }
 
 /** Makes a field of a parser that returns undefined for what it refuses. */
@@ -177,16 +185,6 @@ function isDecodableUrl(value: string): boolean {
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-}
-
-/** A single label (a compose service), a reserved private suffix, or an address that no router on the internet carries. */
-function isPrivateHost(hostname: string): boolean {
-  const address = hostname.replace(/^\[|\]$/g, '')
-  if (!ipaddr.isValid(address))
-    return !hostname.includes('.') || /\.(local|internal|localhost)$/.test(hostname)
-  return ['loopback', 'private', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(
-    ipaddr.process(address).range(),
-  )
 }
 
 /** However it is spelled: `::ffff:0:0/96` is all of IPv4. */

@@ -7,7 +7,7 @@ import type { Variables } from './variables.ts'
 export function toModeSettings(mode: SessionMode, env: Variables): ModeSettings {
   switch (mode) {
     case 'forward-auth':
-      return { mode, url: need(env.SESSION_FORWARD_URL) }
+      return { mode, url: need(env.SESSION_FORWARD_URL), cookies: env.SESSION_FORWARD_COOKIES }
     case 'jwt':
       return { mode, ...jwtSettings(env) }
     case 'introspection':

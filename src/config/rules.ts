@@ -1,6 +1,9 @@
 import { findAlgorithmsFault, findPublicKeyFault, findSecretFault } from '../session/jwt-key.ts'
 import type { SessionMode } from '../session/modes.ts'
+import { findClaimConflicts } from './claim-rules.ts'
 import type { Environment, Fault } from './files.ts'
+import { findAddressConflicts } from './source-rules.ts'
+import { splitList } from './fields.ts'
 
 // Which variables need, or exclude, which others. Each rule looks only at what is set, so that all faults show at once.
 
@@ -25,14 +28,15 @@ const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER
 
 /** Finds the faults between variables. */
 export function findConflicts(values: Environment): Fault[] {
-  const modes = new Set((values.SESSION_MODE ?? '').split(',').map((mode) => mode.trim()))
+  const modes = new Set(splitList(values.SESSION_MODE))
   return [
     ...required(values, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'], 'is required'),
     ...sessionModes
       .filter((mode) => modes.has(mode))
       .flatMap((mode) => required(values, neededByMode[mode], `is required for SESSION_MODE=${mode}`)),
     ...(modes.has('jwt') ? jwtConflicts(values) : []),
-    ...verifiedEmailConflicts(values),
+    ...findAddressConflicts(values),
+    ...findClaimConflicts(values, modes),
     ...shutdownConflicts(values),
     ...transportConflicts(values),
     ...notYetThere
@@ -95,14 +99,6 @@ export function jwtAlgorithms({
 
 function faultOf(name: string, message: string | undefined): Fault[] {
   return message ? [{ name, message }] : []
-}
-
-/** A header says nothing about verification, so that everybody would be refused. */
-function verifiedEmailConflicts(values: Environment): Fault[] {
-  const nobodyPasses =
-    values.SESSION_MODE === 'trusted-header' && values.SESSION_REQUIRE_VERIFIED_EMAIL === 'true'
-  const message = nobodyPasses ? 'refuses everybody with SESSION_MODE=trusted-header' : undefined
-  return faultOf('SESSION_REQUIRE_VERIFIED_EMAIL', message)
 }
 
 function shutdownConflicts(values: Environment): Fault[] {

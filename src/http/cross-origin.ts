@@ -1,9 +1,27 @@
 import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { hasHost } from './own-origin.ts'
 import { precompute } from './headers.ts'
 
+declare global {
+  // eslint-disable-next-line typescript/no-namespace
+  namespace Express {
+    interface Locals {
+      /** Whether a page of our own origin asks, or a caller that is no browser. */
+      sameOrigin?: boolean
+    }
+  }
+}
+
 type OriginSet = ReadonlySet<string>
+
+interface TrustedOrigins {
+  /** Those of the customer's pages. */
+  allowed: OriginSet
+  /** Our own, as far as they are configured: `Host` counts too, but a proxy may have changed it. */
+  own: OriginSet
+}
 
 /**
  * Lets the script of an allowed page read the answer, and answers its preflight with one fixed set, never an echo.
@@ -34,27 +52,32 @@ export function allowOrigins(allowed: OriginSet): RequestHandler {
  * needs no preflight (draft-ietf-oauth-browser-based-apps §6.1.3.3). `Sec-Fetch-*` headers cannot be set by a script.
  */
 export function requireTrustedOrigin(
-  allowed: OriginSet,
+  { allowed, own }: TrustedOrigins,
   carriesCookie: (request: Request) => boolean,
 ): RequestHandler {
   return function checkOrigin(request, response, next) {
     const { origin } = request.headers
     const listed = origin !== undefined && allowed.has(origin)
     if (isNavigation(request)) throw notAllowed('not_a_script')
-    const foreign = listed ? undefined : findForeign(request, carriesCookie)
-    if (foreign !== undefined) throw notAllowed(foreign)
+    const foreign = findForeign(request, own, carriesCookie)
+    if (foreign !== undefined && !listed) throw notAllowed(foreign)
     response.locals.origin = listed ? origin : 'same-origin'
+    response.locals.sameOrigin = foreign === undefined
     next()
   }
 }
 
 /** What speaks against a page of our own origin. */
-function findForeign(request: Request, carriesCookie: (request: Request) => boolean): string | undefined {
+function findForeign(
+  request: Request,
+  own: OriginSet,
+  carriesCookie: (request: Request) => boolean,
+): string | undefined {
   const { origin, host, 'sec-fetch-site': site } = request.headers
   if (origin === 'null') return 'origin_null'
   if (site !== undefined) return site === 'same-origin' ? undefined : 'origin_not_listed'
-  if (origin !== undefined) return hostOf(origin) === host?.toLowerCase() ? undefined : 'origin_not_host'
-  return carriesCookie(request) ? 'origin_missing' : undefined
+  if (origin === undefined) return carriesCookie(request) ? 'origin_missing' : undefined
+  return own.has(origin.toLowerCase()) || isOfHost(origin, host) ? undefined : 'origin_not_host'
 }
 
 /** `outcome` is for the log: what spoke against the request, in words of ours. */
@@ -67,6 +90,7 @@ function isNavigation({ headers }: Request): boolean {
   return headers['sec-fetch-mode'] === 'navigate' || (headers['sec-fetch-dest'] ?? 'empty') !== 'empty'
 }
 
-function hostOf(origin: string): string | undefined {
-  return /^https?:\/\/([^/?#@\s]+)$/i.exec(origin)?.[1]?.toLowerCase()
+function isOfHost(origin: string, host: string | undefined): boolean {
+  const isOrigin = /^https?:\/\/[^/?#@\s]+$/i.test(origin) && URL.canParse(origin)
+  return isOrigin && hasHost(new URL(origin), host)
 }

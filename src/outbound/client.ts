@@ -15,6 +15,8 @@ interface ClientOptions {
   noProxy?: string
   /** A certificate authority to trust in place of the system's (PEM). */
   ca?: string
+  /** Of one answer, all lines together. */
+  maxHeaderBytes?: number
 }
 
 /**
@@ -26,7 +28,7 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     connections: options.maxConnections,
     connect: createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca }),
     keepAliveTimeout: 30_000,
-    maxHeaderSize: 16_384,
+    maxHeaderSize: options.maxHeaderBytes ?? 16_384,
     // The deadline of each exchange covers headers and body; a gap timer would never catch a slow drip.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { decodeBody } from './content-encoding.ts'
 import { OutboundFault, toFault, type Phase } from './fault.ts'
 
 export interface OutboundRequest {
@@ -9,6 +10,8 @@ export interface OutboundRequest {
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
   maxBytes: number
+  /** `decode` undoes the content encoding. `ignore` resolves with the headers, whatever the body is or does. */
+  answerBody?: 'decode' | 'ignore'
   signal?: AbortSignal
 }
 
@@ -75,6 +78,8 @@ class Receiver implements Dispatcher.DispatchHandler {
     this.#phase = 'body'
     this.#status = status
     this.#headers = headers
+    // The rest is still read, within the same bounds, so that the connection can be used again.
+    if (this.#request.answerBody === 'ignore') this.#resolve({ status, headers, body: '' })
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -85,9 +90,20 @@ class Receiver implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.ended) return
-    this.#end()
-    const body = Buffer.concat(this.#chunks).toString('utf8')
-    this.#resolve({ status: this.#status, headers: this.#headers, body })
+    try {
+      const body = this.#readBody()
+      this.#end()
+      this.#resolve({ status: this.#status, headers: this.#headers, body })
+    } catch (error) {
+      this.#fail(toFault(error, this.#phase))
+    }
+  }
+
+  #readBody(): string {
+    const bytes = Buffer.concat(this.#chunks)
+    const { answerBody, maxBytes } = this.#request
+    const decoded = answerBody === 'decode' ? decodeBody(bytes, this.#headers, maxBytes) : bytes
+    return decoded.toString('utf8')
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { clientNetwork } from '../http/client-address.ts'
 import { sendText } from '../http/messages.ts'
+import type { HandOnCookies } from '../http/renewed-session.ts'
 import type { FindIssuer } from '../returning-ai/signin.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Tokens, UserToken } from '../tokens.ts'
@@ -9,10 +10,12 @@ export interface WidgetTokenDependencies {
   sessions: Sessions
   tokens: Tokens
   signin: FindIssuer
+  handOnCookies: HandOnCookies
 }
 
 /** `POST /widget-token`: takes the session of the customer's app and answers a widget token for exactly that user. */
-export function issueWidgetToken({ sessions, tokens, signin }: WidgetTokenDependencies): RequestHandler {
+export function issueWidgetToken(dependencies: WidgetTokenDependencies): RequestHandler {
+  const { sessions, tokens, signin, handOnCookies } = dependencies
   return async function handleWidgetToken(request, response) {
     const signal = abortWith(response)
     const fresh = asksForFresh(request)
@@ -22,6 +25,7 @@ export function issueWidgetToken({ sessions, tokens, signin }: WidgetTokenDepend
       network: clientNetwork(request),
       fresh,
       require: issuer.userOf,
+      renew: (setCookies) => handOnCookies(response, setCookies),
     })
     response.locals.subject = session.subject
     const { requestId, origin } = response.locals

@@ -4,12 +4,18 @@ import { OutboundFault } from '../outbound/fault.ts'
 import { parseJson } from '../lib/json.ts'
 import { sourceUnavailable } from './credential.ts'
 
+/** Of each question, unless it has its own. Some firewalls refuse a request without a `User-Agent`. */
+const usualHeaders = { 'accept-encoding': 'identity', 'user-agent': 'returning-ai-token-broker' }
+
 /**
  * Asks a session source. A connection that was refused or reset is tried once more, within the same deadline:
  * a question may be asked twice. No answer at all is `session_source_unavailable`.
  */
-export async function askSource(client: HttpClient, request: OutboundRequest): Promise<OutboundAnswer> {
-  const deadline = performance.now() + request.timeoutMs
+export async function askSource(client: HttpClient, question: OutboundRequest): Promise<OutboundAnswer> {
+  const deadline = performance.now() + question.timeoutMs
+  const headers = { ...usualHeaders, ...question.headers }
+  // Some servers compress whatever they are asked for.
+  const request = { answerBody: 'decode', ...question, headers } as const
   try {
     return await client.exchange(request).catch((fault: unknown) => {
       const timeoutMs = deadline - performance.now()

@@ -4,7 +4,7 @@ import { isRecord, parseJson } from '../lib/json.ts'
 import { createRedis, type Redis, type RedisFault } from '../outbound/redis.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { readCookie, sessionInvalid, sourceUnavailable } from './credential.ts'
-import type { Claims, VerifiedClaims } from './identity.ts'
+import type { Claims, VerifiedClaims } from './claims.ts'
 
 export interface ExpressSessionSettings {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */

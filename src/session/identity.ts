@@ -1,16 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { domainToASCII } from 'node:url'
-import { isRecord } from '../lib/json.ts'
 import { Problem } from '../problems.ts'
-
-export type Claims = Record<string, unknown>
-
-/** What a session source vouches for. `expiresAt` is in milliseconds on the monotonic clock. */
-export interface VerifiedClaims {
-  claims: Claims
-  issuer?: string
-  expiresAt?: number
-}
+import { findClaim, readOwn, type FoundClaim, type VerifiedClaims } from './claims.ts'
 
 /**
  * A signed-in user. `subject` is a keyed hash of issuer and user id. Of the claims, it keeps what a configured door reads, resolved:
@@ -25,18 +16,26 @@ export interface Session {
 }
 
 /** The email as the session source gave it, or the refusal for a door that needs one. */
-export type EmailVerdict = { address: string } | { refusal: EmailRefusal; outcome?: string }
+export type EmailVerdict = { address: string } | { refusal: EmailRefusal; outcome?: EmailFault }
+
+type EmailFault = 'email_missing' | 'email_list' | 'email_not_ascii' | 'email_not_plain'
 
 type EmailRefusal = 'identity_unusable' | 'email_unverified' | 'email_domain_not_allowed'
 
 export interface IdentityPolicy {
-  emailClaim: string
-  subjectClaim: string
-  requireVerifiedEmail: boolean
+  /** The claims that may hold the email: the first that is present decides. */
+  emailClaims: readonly string[]
+  /** Likewise, the stable user id. */
+  subjectClaims: readonly string[]
+  /** Whether `email_verified` must say yes. Undefined: it must not say anything else. False: it is not looked at. */
+  requireVerifiedEmail?: boolean
   /** Lower-case ASCII domains; empty allows any. */
   emailDomains: ReadonlySet<string>
   subjectKey: string
 }
+
+/** Where to look for the user. */
+export type ClaimNames = Pick<IdentityPolicy, 'emailClaims' | 'subjectClaims'>
 
 export type Identify = (verified: VerifiedClaims, mode: string, credentialHash: string) => Session
 
@@ -45,16 +44,23 @@ const subjectBytes = 16
 
 /** Turns verified claims into a session. A session source that names neither user id nor email names nobody: 403. */
 export function createIdentify(policy: IdentityPolicy): Identify {
-  return ({ claims, issuer, expiresAt }, mode, credentialHash) => {
-    const email = judgeEmail(claims, policy)
-    const userId = readUserId(claims, policy.subjectClaim) ?? requireEmail({ email })
-    const user = JSON.stringify([issuer ?? mode, userId])
+  return (verified, mode, credentialHash) => {
+    const { issuer = mode, expiresAt } = verified
+    const email = judgeEmail(verified, policy)
+    const userId = readUserId(verified, policy)
+    // Of different lengths: an email that stands for the user id must not be taken for the user id of another user.
+    const user = userId === undefined ? [issuer, 'email', requireEmail({ email })] : [issuer, userId]
     const subject = createHmac('sha256', policy.subjectKey)
-      .update(user)
+      .update(JSON.stringify(user))
       .digest()
       .toString('base64url', 0, subjectBytes)
     return { credentialHash, mode, subject, email, expiresAt }
   }
+}
+
+/** Whether the claims name anybody: by an email, of whatever quality, or a user id. */
+export function namesUser(verified: VerifiedClaims, policy: ClaimNames): boolean {
+  return findClaim(verified, policy.emailClaims) !== undefined || readUserId(verified, policy) !== undefined
 }
 
 /** The session's email, for a door that signs users in by it. Throws 403 where there is no usable one. */
@@ -64,15 +70,24 @@ export function requireEmail({ email }: Pick<Session, 'email'>): string {
 }
 
 /** An email is used as it is or refused, never repaired. */
-function judgeEmail(claims: Claims, policy: IdentityPolicy): EmailVerdict {
-  const { parent, value: email } = findClaim(claims, policy.emailClaim)
-  if (typeof email !== 'string') return { refusal: 'identity_unusable', outcome: 'email_missing' }
-  if (!isPlainEmail(email)) return { refusal: 'identity_unusable', outcome: 'email_not_plain' }
-  if (policy.requireVerifiedEmail && readVerified(parent, claims) !== true)
-    return { refusal: 'email_unverified' }
-  if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(email)))
+function judgeEmail(verified: VerifiedClaims, policy: IdentityPolicy): EmailVerdict {
+  const found = findClaim(verified, policy.emailClaims)
+  const address = found?.value
+  if (typeof address !== 'string' || !isPlainEmail(address))
+    return { refusal: 'identity_unusable', outcome: nameFault(address) }
+  if (!isVerified(found!, verified, policy)) return { refusal: 'email_unverified' }
+  if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(address)))
     return { refusal: 'email_domain_not_allowed' }
-  return { address: email }
+  return { address }
+}
+
+/** Why a value is no single plain address, for the log. */
+function nameFault(value: unknown): EmailFault {
+  if (value === undefined) return 'email_missing'
+  if (Array.isArray(value)) return 'email_list'
+  if (typeof value !== 'string') return 'email_not_plain'
+  if (/@.*[,;\s].*@/s.test(value)) return 'email_list'
+  return /[^\p{ASCII}]/u.test(value) ? 'email_not_ascii' : 'email_not_plain'
 }
 
 const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
@@ -87,30 +102,26 @@ function domainOf(email: string): string {
   return domainToASCII(email.slice(email.lastIndexOf('@') + 1).toLowerCase())
 }
 
-/** The issuer says it beside the email where it says it there, else at the top. */
-function readVerified(parent: Claims, claims: Claims): unknown {
-  return Object.hasOwn(parent, 'email_verified') ? parent.email_verified : own(claims, 'email_verified')
+/**
+ * `email_verified` (OpenID Connect Core §5.1) speaks for the claim `email` beside it. Apple and Cognito send it as a string. At the top,
+ * it also speaks for an `email` further down, where it has none of its own.
+ */
+function isVerified(found: FoundClaim, { claims }: VerifiedClaims, policy: IdentityPolicy): boolean {
+  if (policy.requireVerifiedEmail === false) return true
+  const said = found.key === 'email' ? readVerified(found.holder, claims) : undefined
+  if (said === undefined) return policy.requireVerifiedEmail !== true
+  return said === true || said === 'true'
 }
 
-function readUserId(claims: Claims, name: string): string | undefined {
-  const { value } = findClaim(claims, name)
+function readVerified(holder: unknown, claims: VerifiedClaims['claims']): unknown {
+  const beside = readOwn(holder, 'email_verified')
+  if (beside !== undefined || readOwn(claims, 'email') !== undefined) return beside
+  return readOwn(claims, 'email_verified')
+}
+
+/** A string or a whole number. What is neither is none, so that the email stands for it. */
+function readUserId(verified: VerifiedClaims, { subjectClaims }: ClaimNames): string | undefined {
+  const value = findClaim(verified, subjectClaims)?.value
   if (typeof value === 'string' && value !== '') return value
   return Number.isSafeInteger(value) ? String(value) : undefined
-}
-
-/** An own property of exactly this name (Auth0's are URLs), else a dotted path of own properties. */
-function findClaim(claims: Claims, name: string): { parent: Claims; value: unknown } {
-  if (Object.hasOwn(claims, name)) return { parent: claims, value: claims[name] }
-  const path = name.split('.')
-  const last = path.pop() ?? name
-  let parent = claims
-  for (const key of path) {
-    const next = own(parent, key)
-    parent = isRecord(next) ? next : {}
-  }
-  return { parent, value: own(parent, last) }
-}
-
-function own(record: Claims, key: string): unknown {
-  return Object.hasOwn(record, key) ? record[key] : undefined
 }

@@ -6,7 +6,7 @@ import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
-import type { Claims, VerifiedClaims } from './identity.ts'
+import type { Claims, VerifiedClaims } from './claims.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
 
 export interface IntrospectionSettings {

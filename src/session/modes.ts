@@ -1,4 +1,7 @@
 import type { HttpClient } from '../outbound/client.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { isHeaderClaim } from './claims.ts'
+import type { ClaimNames } from './identity.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { createExpressSessionVerifier, type ExpressSessionSettings } from './express-session.ts'
 import { createForwardAuthVerifier, type ForwardAuthSettings } from './forward-auth.ts'
@@ -20,11 +23,13 @@ interface Shared {
   client: HttpClient
   timeoutMs: number
   rememberMs: number
-  identity: { emailClaim: string }
+  identity: ClaimNames
+  publicUrls: readonly URL[]
+  logger: Logger
 }
 
 /** Makes the verifier of a configured mode. A further mode is one more file and one more line here. */
-export function createVerifier(settings: ModeSettings, { identity, ...shared }: Shared): SessionVerifier {
+export function createVerifier(settings: ModeSettings, shared: Shared): SessionVerifier {
   switch (settings.mode) {
     case 'forward-auth':
       return createForwardAuthVerifier({ ...settings, ...shared })
@@ -33,8 +38,13 @@ export function createVerifier(settings: ModeSettings, { identity, ...shared }: 
     case 'introspection':
       return createIntrospectionVerifier({ ...settings, ...shared })
     case 'trusted-header':
-      return createTrustedHeaderVerifier({ ...settings, emailClaim: identity.emailClaim })
+      return createTrustedHeaderVerifier({ ...settings, emailClaim: firstClaim(shared.identity) })
     case 'express-session':
       return createExpressSessionVerifier({ ...settings, ...shared })
   }
+}
+
+/** A claim for what is no claim by itself. The rules see to it that there is one. */
+function firstClaim({ emailClaims }: ClaimNames): string {
+  return emailClaims.find((name) => !isHeaderClaim(name)) ?? 'email'
 }

@@ -5,7 +5,8 @@ import { createCache } from '../lib/cache.ts'
 import { Problem } from '../problems.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
 import { asSent, sessionMissing } from './credential.ts'
-import type { Identify, Session, VerifiedClaims } from './identity.ts'
+import type { VerifiedClaims } from './claims.ts'
+import type { Identify, Session } from './identity.ts'
 import { createQuestionLine, type Asker } from './question-line.ts'
 
 /** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
@@ -53,6 +54,8 @@ interface Question {
   fresh?: boolean
   /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
   require?: (session: Session) => void
+  /** Takes the `Set-Cookie` lines by which the source renewed the session that it accepted for this question. Never from memory. */
+  renew?: (setCookies: readonly string[]) => void
 }
 
 /** Told of each verdict: `accepted`, or the code of the refusal. */
@@ -62,9 +65,10 @@ interface Answer {
   session: Session
   /** The number of the question that it answers: a later one knows better. */
   askedAs: number
+  setCookies?: readonly string[]
 }
 
-interface Verdict extends Answer {
+interface Verdict extends Omit<Answer, 'setCookies'> {
   until: number
 }
 
@@ -101,7 +105,7 @@ export function createSessions(
   }
 
   async function recallOrAsk(verifier: SessionVerifier, credential: string, question: Question) {
-    const { signal, network = '', fresh = false, require } = question
+    const { signal, network = '', fresh = false, require, renew } = question
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const known = fresh ? undefined : verdicts.get(key)
     if (known !== undefined && known.until > performance.now()) {
@@ -119,6 +123,7 @@ export function createSessions(
       forget(key)
       throw error
     }
+    if (answer.setCookies !== undefined) renew?.(answer.setCookies)
     remember(key, answer, verifier.rememberMs)
     return answer.session
   }
@@ -131,7 +136,7 @@ export function createSessions(
     const askedAs = (questions += 1)
     try {
       const verified = await verifier.verify(credential, asker.signal)
-      return { session: identify(verified, verifier.mode, key), askedAs }
+      return { session: identify(verified, verifier.mode, key), setCookies: verified.setCookies, askedAs }
     } catch (error) {
       if (error instanceof Problem && error.status < 500) forget(key)
       throw error

@@ -96,11 +96,18 @@ const bad: [name: string, value: string][] = [
   ['TRUST_PROXY', '10.0.0.0/33'],
   ['TRUST_PROXY', '::ffff:10.0.0.0/104'],
   ['TRUST_PROXY', '0:0:0:0:0:ffff:0:0/96'],
+  ['PUBLIC_URL', 'planted.example'],
+  ['PUBLIC_URL', 'https://user:planted@app.example.com'],
+  ['PUBLIC_URL', 'https://app.example.com/?planted'],
+  ['PUBLIC_URL', 'ftp://planted.example'],
   ['SESSION_MODE', 'planted'],
   ['SESSION_MODE', 'jwt,planted'],
   ['SESSION_MODE', 'constructor'],
   ['SESSION_EMAIL_CLAIM', 'planted claim'],
+  ['SESSION_EMAIL_CLAIM', 'email,,planted'],
+  ['SESSION_EMAIL_CLAIM', 'header:planted'],
   ['SESSION_SUBJECT_CLAIM', 'planted claim'],
+  ['SESSION_SUBJECT_CLAIM', 'sub,header:planted'],
   ['SUBJECT_KEY', 'planted key'],
   ['SESSION_REQUIRE_VERIFIED_EMAIL', 'yes'],
   ['SESSION_REQUIRE_VERIFIED_EMAIL', 'constructor'],
@@ -122,7 +129,15 @@ const bad: [name: string, value: string][] = [
   ['SESSION_INTROSPECTION_CLIENT_SECRET', 'planted secret'],
   ['SESSION_INTROSPECTION_SOURCE', 'query:planted'],
   ['SESSION_FORWARD_URL', 'http://planted.example/me'],
+  ['SESSION_FORWARD_URL', 'http://planted.svc.example/me'],
+  ['SESSION_FORWARD_URL', 'http://203.0.113.9/planted'],
+  ['SESSION_FORWARD_URL', 'planted.example/me'],
   ['SESSION_FORWARD_URL', 'https://user:planted@app.example/me'],
+  ['SESSION_FORWARD_COOKIES', 'planted cookie'],
+  ['SESSION_FORWARD_COOKIES', 'sid,,planted'],
+  ['SESSION_HTTP_HOSTS', 'planted.example:8080'],
+  ['SESSION_HTTP_HOSTS', 'http://planted.example'],
+  ['SESSION_HTTP_HOSTS', '*.planted.example'],
   ['SESSION_CACHE_SECONDS', '3601'],
   ['SESSION_HEADER', 'planted header'],
   ['SESSION_HEADER_PEERS', 'true'],
@@ -209,6 +224,27 @@ describe('What must be there', () => {
     expect(faultsOf(settings)).toEqual([
       'SESSION_REQUIRE_VERIFIED_EMAIL refuses everybody with SESSION_MODE=trusted-header',
     ])
+  })
+
+  const forward = { SESSION_MODE: 'forward-auth', SESSION_FORWARD_URL: 'https://app.example.com/me' }
+  const byHeader = { ...forward, SESSION_EMAIL_CLAIM: 'header:Remote-Email' }
+  const verified = { SESSION_REQUIRE_VERIFIED_EMAIL: 'true' }
+
+  it.each<[Environment, string[]]>([
+    [byHeader, []],
+    [{ ...byHeader, SESSION_SUBJECT_CLAIM: 'header:Remote-User' }, []],
+    [{ ...byHeader, SESSION_MODE: 'jwt' }, ['SESSION_EMAIL_CLAIM']],
+    [{ ...byHeader, SESSION_MODE: 'jwt,forward-auth' }, ['SESSION_EMAIL_CLAIM']],
+    [{ ...byHeader, SESSION_MODE: 'jwt,forward-auth', SESSION_EMAIL_CLAIM: 'header:Remote-Email,email' }, []],
+    [{ ...forward, SESSION_SUBJECT_CLAIM: 'header:Remote-User' }, ['SESSION_EMAIL_CLAIM']],
+    [{ ...byHeader, ...verified }, ['SESSION_REQUIRE_VERIFIED_EMAIL']],
+    [{ ...forward, ...verified }, []],
+    [{ ...forward, ...verified, SESSION_MODE: 'forward-auth,' }, []],
+    [{ ...byHeader, ...verified, SESSION_MODE: 'forward-auth,' }, ['SESSION_REQUIRE_VERIFIED_EMAIL']],
+    [{ ...verified, SESSION_EMAIL_CLAIM: 'preferred_username' }, ['SESSION_REQUIRE_VERIFIED_EMAIL']],
+    [{ ...verified, SESSION_EMAIL_CLAIM: 'preferred_username,user.email' }, []],
+  ])('each mode has claims that it can read: %j names %j', (environment, names) => {
+    expect(faultsOf(environment).map((fault) => fault.split(' ')[0])).toEqual(names)
   })
 
   it('an empty environment names the three that everybody needs', () => {
@@ -385,9 +421,9 @@ describe('The defaults', () => {
       rememberMs: 30_000,
       modes: [{ mode: 'jwt', source: ['bearer'], algorithms: ['HS256'] }],
       identity: {
-        emailClaim: 'email',
-        subjectClaim: 'sub',
-        requireVerifiedEmail: false,
+        emailClaims: ['email'],
+        subjectClaims: ['sub'],
+        requireVerifiedEmail: undefined,
         emailDomains: new Set(),
       },
     })
@@ -421,6 +457,17 @@ describe('What is accepted', () => {
     [{ SESSION_EMAIL_DOMAINS: 'Example.com, bücher.example' }],
     [{ SESSION_EMAIL_CLAIM: 'https://app.example.com/email' }],
     [{ SESSION_FORWARD_URL: 'http://app:3000/me' }],
+    [{ SESSION_FORWARD_URL: 'http://10.1.2.3/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.default.svc:8080/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.default.svc.cluster.local/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.service.consul/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.example.corp/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.lan/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.home.arpa/me' }],
+    [{ SESSION_FORWARD_URL: 'http://app.default:8080/me', SESSION_HTTP_HOSTS: 'App.default' }],
+    [{ SESSION_INTROSPECTION_URL: 'http://id.example/i', SESSION_HTTP_HOSTS: 'app.default,id.example' }],
+    [{ PUBLIC_URL: 'https://app.example.com/widgets/, https://www.example.com' }],
+    [{ SESSION_EMAIL_CLAIM: 'email, preferred_username,' }],
     [{ SHUTDOWN_DELAY_MS: '0', SHUTDOWN_TIMEOUT_MS: '0' }],
     [{ HTTPS_PROXY: 'http://user:pass@proxy:3128', NO_PROXY: 'localhost,.internal' }],
   ])('%j', (environment) => {

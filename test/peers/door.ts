@@ -21,10 +21,9 @@ export interface Door {
   close(): Promise<void>
 }
 
-const policy: IdentityPolicy = {
-  emailClaim: 'email',
-  subjectClaim: 'sub',
-  requireVerifiedEmail: false,
+export const policy: IdentityPolicy = {
+  emailClaims: ['email'],
+  subjectClaims: ['sub'],
   emailDomains: new Set(),
   subjectKey: 'a-key-for-subjects',
 }

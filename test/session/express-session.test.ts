@@ -58,7 +58,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   }
 
   async function openStoreDoor(changes: Parameters<typeof createVerifier>[0] = {}): Promise<Door> {
-    const door = await openDoor([createVerifier(changes)], { emailClaim: 'user.email' })
+    const door = await openDoor([createVerifier(changes)], { emailClaims: ['user.email'] })
     closings.push(() => door.close())
     return door
   }

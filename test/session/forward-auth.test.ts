@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
 import { findMixups } from '../peers/crowd.ts'
-import { openDoor, type Door } from '../peers/door.ts'
+import { openDoor, policy, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { listen, shut } from '../peers/listen.ts'
 
@@ -37,15 +38,18 @@ function breakOff(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Length': 100 }).write('{"email":', () => response.destroy())
 }
 
+const usual = () => ({
+  client,
+  timeoutMs: 2_000,
+  rememberMs: 30_000,
+  identity: policy,
+  publicUrls: [],
+  logger: createLogger({ level: 'silent' }),
+})
+
 async function openForwardDoor(changes: Changes = {}): Promise<Door> {
   const url = new URL('/api/me?fields=email', endpoint.origin)
-  const verifier = createForwardAuthVerifier({
-    client,
-    url,
-    timeoutMs: 2_000,
-    rememberMs: 30_000,
-    ...changes,
-  })
+  const verifier = createForwardAuthVerifier({ ...usual(), url, ...changes })
   const door = await openDoor([verifier])
   doors.push(door)
   return door
@@ -74,6 +78,9 @@ describe('what the endpoint is shown', () => {
           host: new URL(endpoint.origin).host,
           connection: 'keep-alive',
           accept: 'application/json',
+          'accept-encoding': 'identity',
+          'user-agent': 'a browser',
+          'x-forwarded-for': '127.0.0.1',
           cookie: 'sid=abc; theme=dark',
           authorization: 'Bearer t.o.k',
         },
@@ -152,22 +159,39 @@ describe('what the endpoint answers', () => {
   })
 
   test.each([
-    {},
-    { user: ada },
-    { email: null },
+    { email: '' },
     { email: ['ada@example.com'] },
     { email: 'ada@example.com, eve@example.com' },
-    JSON.parse('{"__proto__":{"email":"eve@example.com"}}') as object,
-    null,
-    [ada],
-    'ada@example.com',
+    { email: null, sub: 'u1' },
+    { sub: 7 },
   ])('200 with %j is a session without a usable email.', async (answer) => {
     endpoint.answer = answerJson(answer)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 403, code: 'identity_unusable' })
   })
 
-  test.each([401, 403, 302, 303])('%i is signed out, and nothing is followed.', async (status) => {
+  test.each([
+    {},
+    { user: ada },
+    { user: null },
+    { email: null },
+    { email: null, sub: null },
+    { sub: '' },
+    JSON.parse('{"__proto__":{"email":"eve@example.com"}}') as object,
+    null,
+    [],
+    [ada],
+    'ada@example.com',
+    true,
+    7,
+  ])('200 with %j is signed out: nobody is named in it.', async (answer) => {
+    endpoint.answer = answerJson(answer)
+    const door = await openForwardDoor()
+    const refusal = { status: 401, code: 'session_invalid', outcome: 'answer_without_user' }
+    expect(await door.ask([cookie])).toEqual(refusal)
+  })
+
+  test.each([401, 403, 302, 303, 307])('%i is signed out, and nothing is followed.', async (status) => {
     const elsewhere = await startEndpoint(answerJson({ email: 'eve@example.com' }))
     endpoint.answer = (_request, response) =>
       void response.writeHead(status, { Location: elsewhere.origin }).end(JSON.stringify(ada))
@@ -182,7 +206,18 @@ describe('what the endpoint answers', () => {
     ])
   })
 
-  test.each([201, 202, 204, 206, 300, 301, 304, 307, 308, 400, 404, 405, 407, 418, 429, 500, 502, 503, 504])(
+  test.each([301, 308])(
+    '%i is an outage: the address has moved, and nothing is followed.',
+    async (status) => {
+      endpoint.answer = (_request, response) =>
+        void response.writeHead(status, { Location: endpoint.origin }).end(JSON.stringify(ada))
+      const door = await openForwardDoor()
+      expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_moved' })
+      expect(endpoint.received).toHaveLength(1)
+    },
+  )
+
+  test.each([201, 202, 204, 206, 300, 304, 400, 404, 405, 407, 418, 429, 500, 502, 503, 504])(
     '%i is neither yes nor no.',
     async (status) => {
       endpoint.answer = answerJson(ada, status)
@@ -315,7 +350,7 @@ describe('what is remembered', () => {
   test('The exp of an answer, in seconds of the wall clock, is the end of the session on the clock of the broker.', async () => {
     endpoint.answer = answerJson({ ...ada, exp: Date.now() / 1000 + 60 })
     const url = new URL(endpoint.origin)
-    const verifier = createForwardAuthVerifier({ client, url, timeoutMs: 2_000, rememberMs: 30_000 })
+    const verifier = createForwardAuthVerifier({ ...usual(), url })
     const { expiresAt } = await verifier.verify('{"cookie":"sid=abc"}', new AbortController().signal)
     expect(Math.abs(expiresAt! - performance.now() - 60_000)).toBeLessThan(1_000)
   })

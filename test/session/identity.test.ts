@@ -1,17 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Claims } from '../../src/session/claims.ts'
 import {
   createIdentify,
   isPlainEmail,
   requireEmail,
-  type Claims,
   type IdentityPolicy,
 } from '../../src/session/identity.ts'
 
 const usual: IdentityPolicy = {
-  emailClaim: 'email',
-  subjectClaim: 'sub',
-  requireVerifiedEmail: false,
+  emailClaims: ['email'],
+  subjectClaims: ['sub'],
   emailDomains: new Set(),
   subjectKey: 'a-key-for-subjects',
 }
@@ -80,7 +79,17 @@ describe('an email', () => {
 
   it.each<[string, Claims]>([
     ['email_missing', { sub: 'user-1' }],
+    ['email_missing', { ...ann, email: null }],
+    ['email_not_plain', { ...ann, email: '' }],
     ['email_not_plain', { ...ann, email: 'Ann <ann@example.com>' }],
+    ['email_not_plain', { ...ann, email: { address: 'ann@example.com' } }],
+    ['email_not_plain', { ...ann, email: 'ann@evil@example.com' }],
+    ['email_not_ascii', { ...ann, email: 'jos\u00e9@example.com' }],
+    ['email_not_ascii', { ...ann, email: 'ann@b\u00fccher.example' }],
+    ['email_list', { ...ann, email: ['ann@example.com'] }],
+    ['email_list', { ...ann, email: [] }],
+    ['email_list', { ...ann, email: 'ann@example.com, bob@example.com' }],
+    ['email_list', { ...ann, email: 'ann@example.com;bob@example.com' }],
   ])('that is refused leaves the reason %s in the log', (outcome, claims) => {
     expect(() => identify(claims)).toThrow(expect.objectContaining({ diagnosis: { outcome } }))
   })
@@ -113,38 +122,103 @@ describe('the place of the email', () => {
       { 'user.email': ann.email, user: { email: 'x@y' } },
     ],
     ['a claim that a prototype has too', 'toString', { toString: ann.email }],
+    ['an entry of a list (Azure AD B2C)', 'emails.0', { emails: [ann.email, 'x@y'] }],
+    [
+      'below an entry of a list (passport)',
+      'emails.1.value',
+      { emails: [{ value: 'x@y' }, { value: ann.email }] },
+    ],
+    ['below a list at the top (Azure Easy Auth)', '0.user_id', [{ user_id: ann.email }] as unknown as Claims],
   ])('is %s', (_name, emailClaim, claims) => {
-    expect(identify(claims, { emailClaim }).email).toBe(ann.email)
+    expect(identify(claims, { emailClaims: [emailClaim] }).email).toBe(ann.email)
   })
 
   it.each<[string, string, Claims]>([
     ['inherited', 'email', Object.create({ email: ann.email })],
     ['beyond a prototype', '__proto__.email', Object.create({ email: ann.email })],
     ['inside a string', 'email.length', { email: ann.email }],
-    ['inside a list', 'emails.0', { emails: [ann.email] }],
+    ['a list', 'emails', { emails: [ann.email] }],
+    ['beyond the end of a list', 'emails.1', { emails: [ann.email] }],
+    ['at an index that is no index', 'emails.00', { emails: [ann.email] }],
+    ['a property of a list', 'emails.length', { emails: [ann.email] }],
+    ['a header of an answer', 'header:Remote-Email', { 'header:Remote-Email': ann.email }],
     ['under null', 'user.email', { user: null }],
     ['the name of a method', 'constructor', {}],
   ])('is never %s', (_name, emailClaim, claims) => {
-    expect(() => identify(claims, { emailClaim })).toThrow(code('identity_unusable'))
+    expect(() => identify(claims, { emailClaims: [emailClaim] })).toThrow(code('identity_unusable'))
   })
 })
 
-describe('a verified email, where the policy asks for one', () => {
-  const strict = { requireVerifiedEmail: true }
+describe('several claims for the email', () => {
+  const policy = { emailClaims: ['email', 'preferred_username', 'emails.0'] }
 
-  it('is one that the source calls verified by a boolean', () => {
-    expect(identify({ ...ann, email_verified: true }, strict).email).toBe(ann.email)
+  it.each<[string, Claims]>([
+    ['the first', { email: ann.email, preferred_username: 'x@y' }],
+    ['the next after one that is absent', { preferred_username: ann.email, emails: ['x@y'] }],
+    ['the next after one that is null', { email: null, emails: [ann.email] }],
+  ])('give %s', (_name, claims) => {
+    expect(identify(claims, policy).email).toBe(ann.email)
   })
 
-  it.each([[false], ['true'], ['false'], [1], [null], [undefined]])('is not one of %j', (value) => {
-    expect(() => identify({ ...ann, email_verified: value }, strict)).toThrow(code('email_unverified'))
+  it.each(['', 'ann', 7, false, [], {}])('end at one that is %j: the next is not tried', (email) => {
+    const claims = { email, preferred_username: ann.email }
+    expect(() => identify(claims, policy)).toThrow(code('identity_unusable'))
   })
 
-  it('is said beside the email, where it is said there', () => {
-    const policy = { ...strict, emailClaim: 'user.email' }
+  it('give the user id in the same way', () => {
+    const policy = { subjectClaims: ['oid', 'sub'] }
+    const { subject } = identify({ email: ann.email, oid: 'user-1' }, policy)
+    expect(identify(ann, policy).subject).toBe(subject)
+    expect(identify({ ...ann, oid: 'user-2' }, policy).subject).not.toBe(subject)
+  })
+})
+
+const said = (value: unknown, requireVerifiedEmail?: boolean) => () =>
+  identify({ ...ann, email_verified: value }, { requireVerifiedEmail }).email
+
+describe('email_verified', () => {
+  const refused = code('email_unverified')
+  it.each([true, 'true', undefined])('lets an email pass when it is %j', (value) => {
+    expect(said(value)()).toBe(ann.email)
+  })
+
+  it.each([false, 'false', 'TRUE', 1, 0, '', null, {}])('keeps an email out when it is %j', (value) => {
+    expect(said(value)).toThrow(refused)
+  })
+
+  it.each([true, 'true'])('lets an email pass when it must say so and is %j', (value) => {
+    expect(said(value, true)()).toBe(ann.email)
+  })
+
+  it.each([undefined, false, 'false', null])('keeps an email out when it must say so and is %j', (value) => {
+    expect(said(value, true)).toThrow(refused)
+  })
+
+  it.each([undefined, false, 'false', null])('is not looked at where the policy says so (%j)', (value) => {
+    expect(said(value, false)()).toBe(ann.email)
+  })
+
+  it('speaks for the email beside it', () => {
+    const policy = { emailClaims: ['user.email'] }
     const user = { email: ann.email, email_verified: false }
-    expect(() => identify({ user, email_verified: true }, policy)).toThrow(code('email_unverified'))
-    expect(identify({ user: { email: ann.email }, email_verified: true }, policy).email).toBe(ann.email)
+    expect(() => identify({ user, email_verified: true }, policy)).toThrow(refused)
+    const verified = { email: ann.email, email_verified: true }
+    expect(identify({ user: verified, email_verified: false }, policy).email).toBe(ann.email)
+  })
+
+  it('speaks at the top for an email further down, unless there is one at the top too', () => {
+    const policy = { emailClaims: ['user.email'] }
+    const claims = { user: { email: ann.email }, email_verified: false }
+    expect(() => identify(claims, policy)).toThrow(refused)
+    expect(identify({ ...claims, email: 'x@y' }, policy).email).toBe(ann.email)
+  })
+
+  it('says nothing of a claim with another name', () => {
+    const claims = { preferred_username: ann.email, email_verified: false }
+    const policy = { emailClaims: ['email', 'preferred_username'] }
+    expect(identify(claims, policy).email).toBe(ann.email)
+    const strict = { ...policy, requireVerifiedEmail: true }
+    expect(() => identify({ ...claims, email_verified: true }, strict)).toThrow(refused)
   })
 })
 
@@ -186,6 +260,10 @@ describe('the subject', () => {
   it('is that of the email where there is no usable id', () => {
     const byEmail = subject({ email: ann.email })
     for (const sub of ['', null, {}, 1.5, ['user-1']]) expect(subject({ ...ann, sub })).toBe(byEmail)
+  })
+
+  it('of an email is never that of the same text as a user id', () => {
+    expect(subject({ email: 'bob@example.com' })).not.toBe(subject({ ...ann, sub: 'bob@example.com' }))
   })
 
   it('takes a whole number for an id', () => {

@@ -75,6 +75,7 @@ describe('the question', () => {
       'content-length',
       'content-type',
       'host',
+      'user-agent',
     ]
     expect(Object.keys(headers).sort()).toEqual(sent)
   })

@@ -62,7 +62,13 @@ describe('a key set', () => {
     const [{ method, url, headers } = { method: '', url: '', headers: {} }, ...others] = provider.received
     expect(others).toEqual([])
     expect([method, url]).toEqual(['GET', '/jwks?tenant=1'])
-    expect(Object.keys(headers).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host'])
+    expect(Object.keys(headers).sort()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'host',
+      'user-agent',
+    ])
   })
 
   it('passes over keys of a kind that nobody knows', async () => {

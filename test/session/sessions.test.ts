@@ -4,17 +4,12 @@ import { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
 import { sessionInvalid, sourceUnavailable } from '../../src/session/credential.ts'
-import {
-  createIdentify,
-  requireEmail,
-  type Session,
-  type VerifiedClaims,
-} from '../../src/session/identity.ts'
+import type { VerifiedClaims } from '../../src/session/claims.ts'
+import { createIdentify, requireEmail, type Session } from '../../src/session/identity.ts'
 
 const identify = createIdentify({
-  emailClaim: 'email',
-  subjectClaim: 'sub',
-  requireVerifiedEmail: false,
+  emailClaims: ['email'],
+  subjectClaims: ['sub'],
   emailDomains: new Set(),
   subjectKey: 'a-key-for-subjects',
 })

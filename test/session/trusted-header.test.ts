@@ -30,7 +30,7 @@ async function openHeaderDoor({ host, ...changes }: Changes = {}): Promise<Door>
     ...changes,
   }
   const verifier = createTrustedHeaderVerifier(options)
-  const door = await openDoor([verifier], { emailClaim: options.emailClaim }, host)
+  const door = await openDoor([verifier], { emailClaims: [options.emailClaim] }, host)
   doors.push(door)
   return door
 }

@@ -1,0 +1,49 @@
+import type { Request, Response } from 'express'
+import type { Logger } from '../telemetry/logger.ts'
+
+interface RenewalOptions {
+  publicUrls: readonly URL[]
+  /** Where the session source is asked. */
+  appUrl: URL | undefined
+  logger: Logger
+}
+
+/** Hands renewed session cookies on to the browser that sent the old ones, or says once in the log why it cannot. */
+export type HandOnCookies = (response: Response, setCookies: readonly string[]) => void
+
+type Obstacle = 'not_same_origin' | 'public_url_has_another_host' | 'cookies_too_large'
+
+const maxBytes = 8 * 1024
+
+/**
+ * An app that rotates its session with each answer has ended the old one by answering the broker. The browser must get the new cookies, but
+ * only where it takes them for the app's: on the app's own host, from a page of that host. Cookies do not tell ports apart (RFC 6265 §8.5).
+ */
+export function createCookieHandOn({ publicUrls, appUrl, logger }: RenewalOptions): HandOnCookies {
+  const isPublic = publicUrls.some(({ hostname }) => hostname === appUrl?.hostname)
+  let warned = false
+
+  function findObstacle({ locals, req }: Response, setCookies: readonly string[]): Obstacle | undefined {
+    if (locals.sameOrigin !== true) return 'not_same_origin'
+    if (!isPublic || !comesFrom(req, appUrl?.hostname)) return 'public_url_has_another_host'
+    return Buffer.byteLength(setCookies.join()) > maxBytes ? 'cookies_too_large' : undefined
+  }
+
+  return function handOn(response, setCookies) {
+    const outcome = findObstacle(response, setCookies)
+    if (outcome === undefined) response.setHeader('set-cookie', setCookies)
+    else if (!warned) {
+      warned = true
+      logger.warn({ event: 'session_renewal_dropped', outcome }, advice)
+    }
+  }
+}
+
+const advice =
+  'The route at SESSION_FORWARD_URL renews the session cookies with its answer, and the browser did not get them: users are signed out of ' +
+  'your app by our question. Name a route that renews nothing, or serve the broker on the host of your app and set PUBLIC_URL'
+
+/** A caller that is no browser may leave the header out. */
+function comesFrom({ headers: { origin } }: Request, hostname: string | undefined): boolean {
+  return origin === undefined || (URL.canParse(origin) && new URL(origin).hostname === hostname)
+}

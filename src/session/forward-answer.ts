@@ -1,0 +1,99 @@
+import type { OutboundAnswer } from '../outbound/exchange.ts'
+import { toMonotonic } from '../lib/clock.ts'
+import { isRecord } from '../lib/json.ts'
+import { Problem } from '../problems.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { parseSourceJson } from './ask-source.ts'
+import { findClaim, headerPrefix, isHeaderClaim, type Claims, type VerifiedClaims } from './claims.ts'
+import { sessionInvalid, sourceUnavailable } from './credential.ts'
+import { namesUser, type ClaimNames } from './identity.ts'
+
+interface AnswerOptions {
+  identity: ClaimNames
+  /** Whether the claims are headers, so that any 2xx may be a session and its body is not looked at. */
+  byHeaders: boolean
+  logger: Logger
+}
+
+/** The statuses by which apps and sign-in proxies say that nobody is signed in: a refusal, or the way to a sign-in page. */
+const signedOut = new Set([401, 403, 302, 303, 307])
+const moved = new Set([301, 308])
+
+/** Reads what the endpoint says: whose session it is. Throws 401 for nobody's, and 503 for an answer that says neither. */
+export function createAnswerReader({ identity, byHeaders, logger }: AnswerOptions) {
+  const warnOfFields = createFieldsNotice(logger)
+
+  return function readAnswer(answer: OutboundAnswer): VerifiedClaims {
+    requireVerdict(answer.status, byHeaders)
+    const verified = byHeaders ? readHeaders(answer, identity) : readJson(answer)
+    if (namesUser(verified, identity)) return verified
+    warnOfFields(verified.claims)
+    throw sessionInvalid('answer_without_user')
+  }
+}
+
+function requireVerdict(status: number, byHeaders: boolean): void {
+  if (signedOut.has(status)) throw sessionInvalid(`answer_status_${status}`)
+  if (moved.has(status)) throw sourceUnavailable('answer_moved')
+  const isGood = byHeaders ? status >= 200 && status < 300 : status === 200
+  if (!isGood) throw sourceUnavailable(`answer_status_${status}`)
+}
+
+/** A list of claims is known from Azure's `/.auth/me`; what holds no names holds no claims. */
+function readJson({ body }: OutboundAnswer): VerifiedClaims {
+  const answer = parseSourceJson(body)
+  const claims = typeof answer === 'object' && answer !== null ? (answer as Claims) : {}
+  return { claims, expiresAt: readExpiry(claims) }
+}
+
+/** The end of the session, where the app's answer has one, in the form of a JWT's. */
+function readExpiry({ exp }: Claims): number | undefined {
+  return typeof exp === 'number' ? toMonotonic(exp) : undefined
+}
+
+function readHeaders({ headers }: OutboundAnswer, identity: ClaimNames): VerifiedClaims {
+  const names = [...identity.emailClaims, ...identity.subjectClaims].filter(isHeaderClaim)
+  const keys = names.map((name) => name.slice(headerPrefix.length).toLowerCase())
+  const verified = {
+    claims: {},
+    headers: Object.fromEntries(keys.map((key) => [key, toClaim(headers[key])])),
+  }
+  // The email must not stand for a user id that is ambiguous.
+  if (Array.isArray(findClaim(verified, identity.subjectClaims)?.value))
+    throw new Problem('identity_unusable', { diagnosis: { outcome: 'subject_list' } })
+  return verified
+}
+
+/** Of a list, or of a header that came twice, one may be the user's own: it stays a list, which no claim may be. */
+function toClaim(value: string | string[] | undefined): string | string[] | undefined {
+  if (typeof value !== 'string') return value
+  return value.includes(',') ? value.split(',') : value || undefined
+}
+
+const maxNotices = 10
+const maxFields = 20
+
+/** Says once which fields an answer without a user has: a mistyped claim must not look like a sign-out for ever. */
+function createFieldsNotice(logger: Logger) {
+  const known = new Set<string>()
+  return function warnOfFields(claims: Claims): void {
+    const fields = namesOf(claims)
+    const topic = fields.join()
+    if (fields.length === 0 || known.has(topic) || known.size >= maxNotices) return
+    known.add(topic)
+    const advice =
+      'An answer of SESSION_FORWARD_URL has neither the email nor the user id, and counts as signed out. ' +
+      'If one of its fields holds them, name it in SESSION_EMAIL_CLAIM or SESSION_SUBJECT_CLAIM'
+    logger.warn({ event: 'answer_without_user', fields }, advice)
+  }
+}
+
+/** The names of what is there, and never one that could itself be an email or a key. */
+function namesOf(claims: unknown): string[] {
+  if (Array.isArray(claims)) return namesOf(claims[0]).map((name) => `0.${name}`)
+  if (!isRecord(claims)) return []
+  const names = Object.keys(claims).filter(
+    (name) => claims[name] !== null && /^[A-Za-z_][\w-]{0,39}$/.test(name),
+  )
+  return names.slice(0, maxFields)
+}

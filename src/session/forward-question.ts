@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http'
+import type { Request } from 'express'
+import { clientAddress } from '../http/client-address.ts'
+import { hasHost } from '../http/own-origin.ts'
+import { readBearer, readHeader } from './credential.ts'
+
+interface QuestionOptions {
+  cookies?: readonly string[]
+  publicUrls: readonly URL[]
+}
+
+/** What the endpoint sees of the caller, and so what its answer may depend on. */
+export interface QuestionHeaders {
+  cookie?: string
+  authorization?: string
+  [name: string]: string | undefined
+}
+
+const maxUserAgentLength = 512
+
+/**
+ * Reads all that a question will carry as one credential, so that its answer is shared with and remembered for the same question alone.
+ * `Authorization` of another scheme goes along with a cookie, but is no session by itself.
+ */
+export function createQuestionReader({ cookies, publicUrls }: QuestionOptions) {
+  const forwarded = publicUrls.map((url) => ({ url, headers: forwardedHeaders(url) }))
+
+  return function readQuestion(request: IncomingMessage): string | undefined {
+    const cookie = pickCookies(request.headers.cookie, cookies)
+    const authorization = readHeader(request, 'authorization')
+    if (cookie === undefined && readBearer(request) === undefined) return undefined
+    const own = forwarded.find(({ url }) => hasHost(url, request.headers.host)) ?? forwarded[0]
+    return JSON.stringify({
+      cookie,
+      authorization,
+      'user-agent': readUserAgent(request),
+      // Never the caller's own X-Forwarded-For: only what TRUST_PROXY vouches for.
+      'x-forwarded-for': clientAddress(request as Request),
+      ...own?.headers,
+    } satisfies QuestionHeaders)
+  }
+}
+
+/** As a reverse proxy in front of the app would say it: Authelia and others refuse a question without a full address. */
+function forwardedHeaders({ protocol, host, origin }: URL): QuestionHeaders {
+  return {
+    'x-forwarded-proto': protocol.slice(0, -1),
+    'x-forwarded-host': host,
+    'x-forwarded-method': 'GET',
+    'x-forwarded-uri': '/',
+    'x-original-url': `${origin}/`,
+  }
+}
+
+/** Those of these names, as they came; an empty header is none. */
+function pickCookies(header: string | undefined, names: readonly string[] | undefined): string | undefined {
+  if (header === undefined || names === undefined) return header || undefined
+  const picked = header.split(';').filter((pair) => names.includes(cookieNameOf(pair)))
+  return picked.map((pair) => pair.trim()).join('; ') || undefined
+}
+
+/** The name in `name=value`. */
+export function cookieNameOf(pair: string): string {
+  const end = pair.indexOf('=')
+  return (end === -1 ? pair : pair.slice(0, end)).trim()
+}
+
+/** Some apps bind a session to it, and some firewalls refuse a request without one. */
+function readUserAgent({ headers }: IncomingMessage): string | undefined {
+  const visible = headers['user-agent']?.replace(/[^\x20-\x7e]/g, '').slice(0, maxUserAgentLength)
+  return visible || undefined
+}
