@@ -41,16 +41,17 @@ function jwtSettings(env: Variables): JwtSettings {
     source: env.SESSION_JWT_SOURCE,
     key: jwtKey(env),
     issuer: env.SESSION_JWT_ISSUER,
-    audience: env.SESSION_JWT_AUDIENCE,
-    authorizedParty: env.SESSION_JWT_AUTHORIZED_PARTY,
+    audiences: env.SESSION_JWT_AUDIENCE ?? [],
+    authorizedParties: env.SESSION_JWT_AUTHORIZED_PARTY ?? [],
+    authorizedPartyOptional: env.SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL,
     algorithms: jwtAlgorithms(env),
   }
 }
 
 function jwtKey(env: Variables) {
   if (env.SESSION_JWT_JWKS_URL !== undefined) return { jwksUrl: env.SESSION_JWT_JWKS_URL }
-  if (env.SESSION_JWT_PUBLIC_KEY !== undefined) return { publicKey: env.SESSION_JWT_PUBLIC_KEY }
-  return { secret: need(env.SESSION_JWT_SECRET) }
+  if (env.SESSION_JWT_PUBLIC_KEY !== undefined) return { publicKeys: [env.SESSION_JWT_PUBLIC_KEY] }
+  return { secrets: [need(env.SESSION_JWT_SECRET)] }
 }
 
 function need<Value>(value: Value | undefined): Value {

@@ -63,7 +63,17 @@ function jwtConflicts(values: Environment): Fault[] {
     faults.push(...(present.length === 0 ? keyNames.slice(0, 1) : present).map((name) => ({ name, message })))
   }
   if (present.some((name) => name !== 'SESSION_JWT_SECRET')) faults.push(...asymmetricConflicts(values))
-  return [...faults, ...keyConflicts(values)]
+  return [...faults, ...partyConflicts(values), ...keyConflicts(values)]
+}
+
+/** What the option allows is a session cookie of Clerk's; elsewhere it would weaken the check of `azp` for nothing. */
+function partyConflicts(values: Environment): Fault[] {
+  const name = 'SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL'
+  if (values[name] !== 'true') return []
+  if (values.SESSION_JWT_AUTHORIZED_PARTY === undefined)
+    return [{ name, message: 'needs SESSION_JWT_AUTHORIZED_PARTY' }]
+  const fromCookie = /(^|,)\s*cookie:/.test(values.SESSION_JWT_SOURCE ?? '')
+  return faultOf(name, fromCookie ? undefined : 'needs a cookie:NAME in SESSION_JWT_SOURCE')
 }
 
 /** Without issuer and audience, any token that the provider signs for anybody would be a session here (RFC 8725 §3.8, §3.9). */

@@ -33,13 +33,21 @@ export function readHeader(request: IncomingMessage, name: string): string | und
   return requireOne(headerLines(request, name))
 }
 
+/** A token, and the entry of the configuration that says where it was. */
+export interface FoundToken {
+  token: string
+  entry: string
+}
+
 /** Makes a source of `bearer`, `cookie:NAME` and `header:NAME` entries: the first that is present decides. */
-export function createCredentialSource(entries: readonly string[]): CredentialSource {
-  const readers = entries.map(createReader)
+export function createTokenSource(
+  entries: readonly string[],
+): (request: IncomingMessage) => FoundToken | undefined {
+  const readers = entries.map((entry) => ({ entry, read: createReader(entry) }))
   return (request) => {
-    for (const read of readers) {
-      const credential = read(request)
-      if (credential !== undefined) return credential
+    for (const { entry, read } of readers) {
+      const token = read(request)
+      if (token !== undefined) return { token, entry }
     }
     return undefined
   }
@@ -53,8 +61,14 @@ export function cookieNames(entries: readonly string[]): string[] {
 function createReader(entry: string): CredentialSource {
   if (entry === 'bearer') return readBearer
   const name = entry.slice(entry.indexOf(':') + 1)
-  if (entry.startsWith('cookie:')) return (request) => readCookie(request, name)
-  return (request) => requireLength(readHeader(request, name.toLowerCase()))
+  if (entry.startsWith('cookie:')) return (request) => unwrapToken(readCookie(request, name))
+  return (request) => unwrapToken(requireLength(readHeader(request, name.toLowerCase())))
+}
+
+/** Frameworks keep the whole `Bearer …` in a cookie, in quotes because of its space (FastAPI). */
+function unwrapToken(value: string | undefined): string | undefined {
+  const bare = value?.replace(/^"(.*)"$/, '$1').replace(/^bearer +/i, '')
+  return bare === '' ? undefined : bare
 }
 
 /** The value that is there, however often; an empty one is none. */
@@ -87,6 +101,6 @@ export function sessionInvalid(outcome: string, cause?: unknown): Problem {
 }
 
 /** 503 for a session source that gave neither yes nor no; `outcome` is for the log. */
-export function sourceUnavailable(outcome: string, cause?: unknown): Problem {
-  return new Problem('session_source_unavailable', { diagnosis: { outcome }, cause })
+export function sourceUnavailable(outcome: string, cause?: unknown, retryAfterSeconds?: number): Problem {
+  return new Problem('session_source_unavailable', { diagnosis: { outcome }, cause, retryAfterSeconds })
 }

@@ -5,7 +5,7 @@ import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
-import { cookieNames, createCredentialSource, sessionInvalid, sourceUnavailable } from './credential.ts'
+import { cookieNames, createTokenSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
 
@@ -34,13 +34,14 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
     authorization: basicCredentials(clientId, clientSecret),
     'content-type': 'application/x-www-form-urlencoded',
   }
+  const findToken = createTokenSource(source)
   return {
     mode: 'introspection',
     id: JSON.stringify([url.href, clientId, hash('sha256', clientSecret, 'base64url')]),
     rememberMs,
     remote: true,
     cookies: cookieNames(source),
-    readCredential: createCredentialSource(source),
+    readCredential: (request) => findToken(request)?.token,
     async verify(token, signal) {
       // In the body: a URL ends up in access logs (RFC 7662 §4).
       const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()

@@ -1,106 +1,137 @@
+import { hash } from 'node:crypto'
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose'
 import { createLocalJWKSet } from 'jose/jwks/local'
+import { createCache } from '../lib/cache.ts'
+import { isRecord } from '../lib/json.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
 import type { HttpClient } from '../outbound/client.ts'
-import { Problem } from '../problems.ts'
 import { sourceUnavailable } from './credential.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
+import { createRefreshed, type Held } from './refreshed.ts'
 
 /** Finds the key for a token's header; rejects with an error of jose where none fits. */
 export type FindKey = JWTVerifyGetKey
 
+export type KeySet = Held<PublishedKeys>
+
+interface PublishedKeys {
+  find: FindKey
+  kids: ReadonlySet<unknown>
+}
+
 /** A set of keys that changes with time. */
 export interface Jwks {
   /** Throws `session_source_unavailable` where there are no keys. */
-  current(): Promise<FindKey>
-  /** Keys that are newer than `known`, as far as it may ask for them now; undefined where it may not. */
-  newerThan(known: FindKey): Promise<FindKey | undefined>
+  current(): Promise<KeySet>
+  /**
+   * A set that may hold a key that `known` lacks, or undefined where the answer is that there is no such key. Throws
+   * `session_source_unavailable` while the broker cannot know.
+   */
+  lookFor(header: TokenHeader, known: KeySet): Promise<KeySet | undefined>
+  /** Keys that are newer than `known`, as far as it may ask for them now. Undefined where it may not. */
+  newerThan(known: KeySet): Promise<KeySet | undefined>
+}
+
+interface TokenHeader {
+  alg?: string
+  kid?: string
 }
 
 export interface JwksOptions {
   client: HttpClient
-  url: URL
+  /** Where the set is: configured, or found by discovery. */
+  locate: () => Promise<URL>
   timeoutMs: number
   /** Milliseconds on a monotonic clock. */
   now?: () => number
 }
 
-interface KeySet {
-  find: FindKey
-  freshUntil: number
-  usableUntil: number
-}
-
 const maxBytes = 256 * 1024
-const refreshAfterMs = 10 * 60_000
-const usableForMs = 60 * 60_000
-/** How often a token with an unknown key may make the broker ask, whoever sent it. */
-const doubtCooldownMs = 30_000
-/** How long a failing provider is left alone; it is what `Retry-After` of the 503 says. */
-const failureCooldownMs = 5_000
-/** The same, while the keys that are held still serve. */
-const staleRetryMs = 30_000
+/** Fetches that tokens with unknown keys can cause: three at once, one more every ten seconds. Strangers send such tokens too. */
+const unknownKeyFetches = { capacity: 3, refillMs: 10_000 }
+/** How often a wrong signature can cause a fetch. */
+const wrongSignatureCooldownMs = 30_000
+const maxUnknownKeys = 1_000
+/** How long a key that the provider does not publish stays refused without another fetch. */
+const unknownForMs = 10 * 60_000
 
-/**
- * The provider's keys (RFC 7517), fetched when first needed, again every ten minutes, and at once when a token hints
- * at a rotation. While the provider fails, keys serve for up to an hour; then the outage is an outage.
- */
-export function createJwks({ client, url, timeoutMs, now = () => performance.now() }: JwksOptions): Jwks {
-  let held: KeySet | undefined
-  let fetching: Promise<FindKey> | undefined
-  let failure: { problem: Problem; until: number } | undefined
+/** The provider's keys (RFC 7517), fetched again at once when a token hints at a rotation. */
+export function createJwks({ now = () => performance.now(), ...options }: JwksOptions): Jwks {
+  const keys = createRefreshed(() => fetchKeys(options), now)
+  const takeFetch = createTokenBucket({ ...unknownKeyFetches, now })
+  const unknown = createCache<{ seenAfter: number; until: number }>(maxUnknownKeys)
   let doubtedUntil = -Infinity
 
-  async function current(): Promise<FindKey> {
-    if (held !== undefined && now() < held.freshUntil) return held.find
-    try {
-      return await renew()
-    } catch (error) {
-      if (held === undefined || now() >= held.usableUntil) throw error
-      held.freshUntil = Math.min(now() + staleRetryMs, held.usableUntil)
-      return held.find
-    }
+  async function lookFor({ alg, kid }: TokenHeader, known: KeySet): Promise<KeySet | undefined> {
+    const { seenAfter } = noteUnknown(JSON.stringify([alg, kid]))
+    const held = await keys.current()
+    if (held !== known) return held
+    // A published key of another kind is not the key of this token, nor is one named by a number (RFC 7515 §4.1.4).
+    if (kid !== undefined && (typeof kid !== 'string' || held.value.kids.has(kid))) return undefined
+    // Only a fetch that began after the key was first seen can tell that the provider does not publish it.
+    return held.number > seenAfter ? undefined : keys.renew(admitFetch)
   }
 
-  async function newerThan(known: FindKey): Promise<FindKey | undefined> {
-    if (fetching === undefined && held !== undefined && held.find !== known) return held.find
-    if (fetching === undefined && failure === undefined && now() < doubtedUntil) return undefined
-    doubtedUntil = now() + doubtCooldownMs
-    return renew()
+  function noteUnknown(keyName: string) {
+    const name = hash('sha256', keyName, 'base64url')
+    const noted = unknown.get(name)
+    if (noted !== undefined && now() < noted.until) return noted
+    const fresh = { seenAfter: keys.begun(), until: now() + unknownForMs }
+    unknown.set(name, fresh)
+    return fresh
   }
 
-  /** One fetch at a time, and none while the last failure is young: a failing provider is not hammered. */
-  function renew(): Promise<FindKey> {
-    if (fetching !== undefined) return fetching
-    if (failure !== undefined && now() < failure.until) return Promise.reject(failure.problem)
-    fetching = fetchAndHold().finally(() => {
-      fetching = undefined
-    })
-    return fetching
+  function admitFetch(): void {
+    const waitMs = takeFetch()
+    if (waitMs > 0) throw sourceUnavailable('key_not_known_yet', undefined, Math.ceil(waitMs / 1000))
   }
 
-  async function fetchAndHold(): Promise<FindKey> {
-    try {
-      const find = await fetchKeys(client, url, timeoutMs)
-      failure = undefined
-      held = { find, freshUntil: now() + refreshAfterMs, usableUntil: now() + usableForMs }
-      return find
-    } catch (error) {
-      if (error instanceof Problem) failure = { problem: error, until: now() + failureCooldownMs }
-      throw error
-    }
+  async function newerThan(known: KeySet): Promise<KeySet | undefined> {
+    const held = await keys.current()
+    if (held !== known) return held
+    if (now() < doubtedUntil) return undefined
+    doubtedUntil = now() + wrongSignatureCooldownMs
+    return keys.renew()
   }
 
-  return { current, newerThan }
+  return { current: () => keys.current(), lookFor, newerThan }
 }
 
-async function fetchKeys(client: HttpClient, url: URL, timeoutMs: number): Promise<FindKey> {
-  const headers = { accept: 'application/jwk-set+json, application/json', 'accept-encoding': 'identity' }
-  const answer = await askSource(client, { url, method: 'GET', headers, timeoutMs, maxBytes })
+async function fetchKeys({ client, locate, timeoutMs }: JwksOptions): Promise<PublishedKeys> {
+  const deadline = performance.now() + timeoutMs
+  const url = await locate()
+  const answer = await askSource(client, {
+    url,
+    method: 'GET',
+    headers: { accept: 'application/jwk-set+json, application/json', 'accept-encoding': 'identity' },
+    timeoutMs: Math.max(1, deadline - performance.now()),
+    maxBytes,
+  })
   if (answer.status !== 200) throw sourceUnavailable(`answer_status_${answer.status}`)
-  const set = parseSourceJson(answer.body)
+  return importKeys(parseSourceJson(answer.body))
+}
+
+function importKeys(document: unknown): PublishedKeys {
   try {
-    return createLocalJWKSet(set as JSONWebKeySet)
+    const set = withFreeEdwardsKeys(document as JSONWebKeySet)
+    return { find: createLocalJWKSet(set), kids: new Set(set.keys.map(({ kid }) => kid)) }
   } catch (error) {
-    throw sourceUnavailable('answer_not_a_key_set', error)
+    throw sourceUnavailable(nameOtherDocument(document), error)
   }
+}
+
+/** An Ed25519 key serves EdDSA and Ed25519 (RFC 9864), whichever of the two names it bears. */
+function withFreeEdwardsKeys(set: JSONWebKeySet): JSONWebKeySet {
+  const keys = set.keys.map((key) => (key.kty === 'OKP' ? { ...key, alg: undefined } : key))
+  return { ...set, keys }
+}
+
+/** What an operator gave the address of in place of a key set's. */
+function nameOtherDocument(document: unknown): string {
+  if (!isRecord(document) || 'keys' in document) return 'answer_not_a_key_set'
+  if (typeof document.jwks_uri === 'string') return 'answer_discovery_document'
+  const values = Object.values(document)
+  const certificates =
+    values.length > 0 && values.every((value) => String(value).startsWith('-----BEGIN CERT'))
+  return certificates ? 'answer_certificate_map' : 'answer_not_a_key_set'
 }

@@ -1,6 +1,8 @@
 import { createPublicKey, webcrypto, type KeyObject } from 'node:crypto'
 
-const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
+const rsa = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+const edwards = ['EdDSA', 'Ed25519']
+const asymmetric = [...rsa, 'ES256', 'ES384', 'ES512', ...edwards]
 
 const curves: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
 
@@ -58,7 +60,7 @@ function parsePublicKey(pem: string): KeyObject | undefined {
 }
 
 function algorithmsOf({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string[] {
-  if (type === 'rsa') return asymmetric.filter((name) => /^[RP]S/.test(name))
+  if (type === 'rsa') return rsa
   if (type === 'ec') return [curves[details?.namedCurve ?? ''] ?? 'none']
-  return type === 'ed25519' ? ['EdDSA'] : []
+  return type === 'ed25519' ? edwards : []
 }

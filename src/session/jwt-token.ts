@@ -1,7 +1,14 @@
 import type { CryptoKey, JWTPayload, JWTVerifyOptions, KeyObject } from 'jose'
-import { JOSEError, JWTClaimValidationFailed } from 'jose/errors'
+import {
+  JOSEError,
+  JWKSMultipleMatchingKeys,
+  JWSSignatureVerificationFailed,
+  JWTClaimValidationFailed,
+} from 'jose/errors'
+import { UnsecuredJWT } from 'jose/jwt/unsecured'
 import { jwtVerify } from 'jose/jwt/verify'
 import { clockToleranceSeconds } from '../lib/clock.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwks.ts'
@@ -9,46 +16,139 @@ import type { FindKey } from './jwks.ts'
 /** What a token must hold to be a session here. */
 export interface TokenRules {
   issuer?: string
-  audience?: string
-  /** The `azp` claim, for providers whose session tokens have no audience. */
-  authorizedParty?: string
+  /** The token must be for one of them, where any is named. */
+  audiences?: readonly string[]
+  /** The `azp` claim must be one of them, where any is named: for providers whose session tokens have no audience. */
+  authorizedParties?: readonly string[]
+  /** Whether a session cookie without `azp` passes: Clerk leaves the claim out when a document asks. */
+  authorizedPartyOptional?: boolean
   algorithms: readonly string[]
 }
 
-/** Resolves to the claims of a good token; rejects with an error of jose or a `Problem`, see `refuseToken`. */
-export type TokenCheck = (token: string, key: CryptoKey | KeyObject | FindKey) => Promise<JWTPayload>
+export interface PlacedToken {
+  text: string
+  fromCookie: boolean
+}
 
-/** jose lets a token pass without `exp`, with an `iat` in the future, and with a signature that is spelled another way. */
-export function createTokenCheck({ issuer, audience, authorizedParty, algorithms }: TokenRules): TokenCheck {
-  const rules: JWTVerifyOptions = {
-    algorithms: [...algorithms],
-    issuer,
-    audience,
+export type VerificationKey = CryptoKey | KeyObject
+
+export interface TokenCheck {
+  /** Resolves to the claims of a good token; rejects with an error of jose or a `Problem`, see `refuseToken`. */
+  verify(token: PlacedToken, keys: FindKey | readonly VerificationKey[]): Promise<JWTPayload>
+  /** The refusal that the token earns by what it says of itself, whatever its signature. */
+  findUnverifiedFault(token: PlacedToken): Problem | undefined
+}
+
+const maxKeysTried = 4
+
+/** jose accepts a token without `exp`, one with an `iat` in the future, and a signature in more than one spelling. */
+export function createTokenCheck(rules: TokenRules): TokenCheck {
+  const options: JWTVerifyOptions = {
+    algorithms: withFullySpecified(rules.algorithms),
+    issuer: rules.issuer,
+    audience: rules.audiences?.length ? [...rules.audiences] : undefined,
     clockTolerance: clockToleranceSeconds,
   }
-  return async (token, key) => {
-    if (!canonicalToken.test(token)) throw sessionInvalid('malformed')
-    const { payload } = await jwtVerify(token, key, rules)
-    requireClaims(payload, authorizedParty)
-    return payload
+  return {
+    async verify(token, keys) {
+      requireForm(token.text)
+      const payload = await (typeof keys === 'function'
+        ? verifyBySet(token.text, keys, options)
+        : verifyByAny(token.text, keys, options))
+      requireClaims(payload, rules, token.fromCookie)
+      return payload
+    },
+    findUnverifiedFault({ text, fromCookie }) {
+      try {
+        requireClaims(readUnverified(text, options), rules, fromCookie)
+        return undefined
+      } catch (error) {
+        return refuseToken(error)
+      }
+    },
   }
 }
 
-/** One token, one spelling: base64url decoders skip whitespace and ignore the spare bits of a signature's last character. */
+/** RFC 9864 §2.2 gives EdDSA's one curve that is in use a name of its own. */
+function withFullySpecified(algorithms: readonly string[]): string[] {
+  return algorithms.includes('EdDSA') ? [...algorithms, 'Ed25519'] : [...algorithms]
+}
+
+/** Each token has one spelling: base64url decoders skip whitespace and ignore the spare bits of the last character. */
 const canonicalToken = /^[\w-]+\.[\w-]+\.(?:[\w-]{4})*(?:[\w-]{4}|[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])$/
 
-function requireClaims({ iat, exp, azp }: JWTPayload, authorizedParty: string | undefined): void {
+function requireForm(token: string): void {
+  if (!canonicalToken.test(token)) throw sessionInvalid(isEncrypted(token) ? 'token_encrypted' : 'malformed')
+}
+
+/** RFC 7516 §9: five parts, the first of which names the content encryption. */
+function isEncrypted(token: string): boolean {
+  if (!/^[\w-]+(\.[\w-]*){4}$/.test(token)) return false
+  const header = parseJson(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString())
+  return isRecord(header) && typeof header.enc === 'string'
+}
+
+async function verifyBySet(token: string, find: FindKey, options: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, find, options)).payload
+  } catch (error) {
+    if (!(error instanceof JWKSMultipleMatchingKeys)) throw error
+    return verifyByAny(token, error, options)
+  }
+}
+
+type Keys = Iterable<VerificationKey> | AsyncIterable<VerificationKey>
+
+/** Several keys fit where a set lists one twice or reuses a `kid`, where the token names none, and during a rotation. */
+async function verifyByAny(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTPayload> {
+  let failure: unknown
+  let tried = 0
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, options)).payload
+    } catch (error) {
+      if (isAboutToken(error)) throw error
+      if (failure === undefined || error instanceof JWSSignatureVerificationFailed) failure = error
+    }
+    tried += 1
+    if (tried === maxKeysTried) break
+  }
+  throw failure ?? new JWSSignatureVerificationFailed()
+}
+
+/** Everything of jose's but a wrong signature: another key would not change it. */
+function isAboutToken(error: unknown): boolean {
+  return error instanceof JOSEError && !(error instanceof JWSSignatureVerificationFailed)
+}
+
+const unsecuredHeader = Buffer.from('{"alg":"none"}').toString('base64url')
+
+/** jose checks the claims of a verified or of an unsecured token by the same rules. */
+function readUnverified(token: string, options: JWTVerifyOptions): JWTPayload {
+  return UnsecuredJWT.decode(`${unsecuredHeader}.${token.split('.')[1]}.`, options).payload
+}
+
+function requireClaims(claims: JWTPayload, rules: TokenRules, fromCookie: boolean): void {
+  const { iat, exp } = claims
   if (!Number.isFinite(exp)) throw sessionInvalid('claim_exp')
   const latest = Date.now() / 1000 + clockToleranceSeconds
   if (iat !== undefined && iat > latest) throw sessionInvalid('claim_iat')
-  if (authorizedParty !== undefined && azp !== authorizedParty) throw sessionInvalid('claim_azp')
+  if (!hasAuthorizedParty(claims, rules, fromCookie)) throw sessionInvalid('claim_azp')
+}
+
+/** Without `azp`, only Clerk's session cookie passes: other tokens of the provider may be meant for another app. */
+function hasAuthorizedParty({ azp, sid, aud }: JWTPayload, rules: TokenRules, fromCookie: boolean): boolean {
+  const { authorizedParties = [], authorizedPartyOptional = false } = rules
+  if (authorizedParties.length === 0) return true
+  if (azp !== undefined) return typeof azp === 'string' && authorizedParties.includes(azp)
+  const isSessionCookie = fromCookie && typeof sid === 'string' && sid !== '' && aud === undefined
+  return authorizedPartyOptional && isSessionCookie
 }
 
 const outcomes: Record<string, string> = {
   ERR_JWT_EXPIRED: 'expired',
   ERR_JOSE_ALG_NOT_ALLOWED: 'algorithm_not_allowed',
   ERR_JWKS_NO_MATCHING_KEY: 'unknown_key',
-  ERR_JWKS_MULTIPLE_MATCHING_KEYS: 'ambiguous_key',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'wrong_signature',
 }
 

@@ -1,14 +1,23 @@
 import { hash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { JWTPayload } from 'jose'
-import { JWKSNoMatchingKey, JWSSignatureVerificationFailed } from 'jose/errors'
+import { decodeProtectedHeader } from 'jose/decode/protected_header'
+import { JWKSNoMatchingKey, JWSSignatureVerificationFailed, type JOSEError } from 'jose/errors'
 import { toMonotonic } from '../lib/clock.ts'
 import type { HttpClient } from '../outbound/client.ts'
 import type { SessionVerifier } from './sessions.ts'
-import { cookieNames, createCredentialSource } from './credential.ts'
+import { cookieNames, createTokenSource } from './credential.ts'
 import type { VerifiedClaims } from './claims.ts'
-import { createJwks, type FindKey, type Jwks } from './jwks.ts'
+import { createJwks, type FindKey, type Jwks, type KeySet } from './jwks.ts'
 import { findAlgorithmsFault, importPublicKey, importSecret } from './jwt-key.ts'
-import { createTokenCheck, refuseToken, type TokenCheck, type TokenRules } from './jwt-token.ts'
+import {
+  createTokenCheck,
+  refuseToken,
+  type PlacedToken,
+  type TokenCheck,
+  type TokenRules,
+  type VerificationKey,
+} from './jwt-token.ts'
 
 export interface JwtSettings extends TokenRules {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
@@ -23,69 +32,111 @@ export interface JwtVerifierOptions extends JwtSettings {
   rememberMs: number
 }
 
-export type JwtKey = { jwksUrl: URL } | { publicKey: string } | { secret: string }
+/** Of several public keys or secrets, any verifies: during a rotation there are two. */
+export type JwtKey = { jwksUrl: URL } | { publicKeys: readonly string[] } | { secrets: readonly string[] }
 
 /** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
+  const verify = createVerify(options)
   return {
     mode: 'jwt',
     id: nameVerifier(options),
     rememberMs: options.rememberMs,
     remote: false,
     cookies: cookieNames(options.source),
-    readCredential: createCredentialSource(options.source),
-    verify: createVerify(options),
+    readCredential: createPlacedReader(options.source),
+    verify: async (credential) => toVerified(await verify(parsePlaced(credential))),
   }
 }
 
-function createVerify(options: JwtVerifierOptions): SessionVerifier['verify'] {
+/** The credential says where the token was, since a rule depends on it: one token in two places is two credentials. */
+function createPlacedReader(source: readonly string[]): (request: IncomingMessage) => string | undefined {
+  const read = createTokenSource(source)
+  return (request) => {
+    const found = read(request)
+    if (found === undefined) return undefined
+    return `${found.entry.startsWith('cookie:') ? 'cookie' : 'elsewhere'} ${found.token}`
+  }
+}
+
+function parsePlaced(credential: string): PlacedToken {
+  const space = credential.indexOf(' ')
+  return { text: credential.slice(space + 1), fromCookie: credential.slice(0, space) === 'cookie' }
+}
+
+function createVerify(options: JwtVerifierOptions): (token: PlacedToken) => Promise<JWTPayload> {
   const { key, client, timeoutMs, algorithms } = options
-  const fault = findAlgorithmsFault(algorithms, 'secret' in key)
+  const fault = findAlgorithmsFault(algorithms, 'secrets' in key)
   if (fault !== undefined) throw new TypeError(`The algorithms of jwt sessions ${fault}`)
   const check = createTokenCheck(options)
   if ('jwksUrl' in key) {
-    const jwks = createJwks({ client, url: key.jwksUrl, timeoutMs })
-    return async (token) => toVerified(await verifyByKeySet(token, jwks, check))
+    const jwks = createJwks({ client, locate: async () => key.jwksUrl, timeoutMs })
+    return (token) => verifyByKeySet(token, jwks, check)
   }
-  const imported = 'secret' in key ? importSecret(key.secret) : importPublicKey(key.publicKey, algorithms)
+  const imported = importKeys(key, algorithms)
   return async (token) => {
     try {
-      return toVerified(await check(token, await imported))
+      return await check.verify(token, await imported)
     } catch (error) {
       throw refuseToken(error)
     }
   }
 }
 
-function nameVerifier({ key, issuer, audience, authorizedParty, algorithms }: JwtVerifierOptions): string {
-  const keyName = 'jwksUrl' in key ? key.jwksUrl.href : hash('sha256', Object.values(key).join(), 'base64url')
-  return JSON.stringify([keyName, issuer, audience, authorizedParty, algorithms])
+/** All at once, so that a key which cannot serve is an error at start. */
+function importKeys(
+  key: Exclude<JwtKey, { jwksUrl: URL }>,
+  algorithms: readonly string[],
+): Promise<VerificationKey[]> {
+  if ('secrets' in key) return Promise.all(key.secrets.map(importSecret))
+  return Promise.resolve(key.publicKeys.map((pem) => importPublicKey(pem, algorithms)))
+}
+
+function nameVerifier(options: JwtVerifierOptions): string {
+  const { key, issuer, audiences, authorizedParties, authorizedPartyOptional, algorithms } = options
+  const keyName = 'jwksUrl' in key ? key.jwksUrl.href : hash('sha256', JSON.stringify(key), 'base64url')
+  return JSON.stringify([keyName, issuer, audiences, authorizedParties, authorizedPartyOptional, algorithms])
 }
 
 /** Keys are asked for only when the token has the form and the algorithm of a good one, so rubbish costs no fetch. */
-async function verifyByKeySet(token: string, jwks: Jwks, check: TokenCheck): Promise<JWTPayload> {
-  let known: FindKey | undefined
+function verifyByKeySet(token: PlacedToken, jwks: Jwks, check: TokenCheck): Promise<JWTPayload> {
+  let set: KeySet | undefined
+
   const findCurrent: FindKey = async (header, jws) => {
-    known = await jwks.current()
-    return known(header, jws)
+    set = await jwks.current()
+    return set.value.find(header, jws)
   }
-  try {
-    return await check(token, findCurrent)
-  } catch (error) {
-    const newer = known && (await findNewer(known, jwks, error))
-    if (newer === undefined) throw refuseToken(error)
-    return await check(token, newer).catch((again: unknown) => Promise.reject(refuseToken(again)))
+
+  async function attempt(find: FindKey): Promise<JWTPayload> {
+    try {
+      return await check.verify(token, find)
+    } catch (error) {
+      if (!isAboutKey(error) || set === undefined) throw refuseToken(error)
+      requirePlausible(token, check, error)
+      set = await findNewer(set, jwks, token, error)
+      if (set === undefined) throw refuseToken(error)
+      return attempt(set.value.find)
+    }
   }
+
+  return attempt(findCurrent)
 }
 
-/**
- * A rotated key shows as an unknown `kid`, or as a wrong signature where the provider reuses a `kid` or names none.
- * An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is.
- */
-async function findNewer(known: FindKey, jwks: Jwks, error: unknown): Promise<FindKey | undefined> {
-  if (error instanceof JWKSNoMatchingKey) return jwks.newerThan(known)
-  if (!(error instanceof JWSSignatureVerificationFailed)) return undefined
-  return jwks.newerThan(known).catch(() => undefined)
+/** A rotated key shows as an unknown `kid`, or as a wrong signature where the provider reuses a `kid` or names none. */
+function isAboutKey(error: unknown): error is JWKSNoMatchingKey | JWSSignatureVerificationFailed {
+  return error instanceof JWKSNoMatchingKey || error instanceof JWSSignatureVerificationFailed
+}
+
+/** A token that could not pass by any key is refused at once: it tells nothing about a rotation. */
+function requirePlausible(token: PlacedToken, check: TokenCheck, error: JOSEError): void {
+  const fault = check.findUnverifiedFault(token)
+  if (fault !== undefined) throw error instanceof JWKSNoMatchingKey ? fault : refuseToken(error)
+}
+
+/** An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is. */
+async function findNewer(set: KeySet, jwks: Jwks, { text }: PlacedToken, error: JOSEError) {
+  if (error instanceof JWKSNoMatchingKey) return jwks.lookFor(decodeProtectedHeader(text), set)
+  return jwks.newerThan(set).catch(() => undefined)
 }
 
 function toVerified(claims: JWTPayload): VerifiedClaims {

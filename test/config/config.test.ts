@@ -121,6 +121,7 @@ const bad: [name: string, value: string][] = [
   ['SESSION_JWT_ISSUER', 'planted issuer'],
   ['SESSION_JWT_AUDIENCE', 'planted audience'],
   ['SESSION_JWT_AUTHORIZED_PARTY', 'planted party'],
+  ['SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL', 'yes'],
   ['SESSION_JWT_ALGORITHMS', 'none'],
   ['SESSION_JWT_ALGORITHMS', 'RS256'],
   ['SESSION_JWT_ALGORITHMS', 'HS256,planted'],
@@ -313,6 +314,14 @@ describe('SESSION_MODE=jwt', () => {
   it('takes a JWKS with issuer and audience, or with the authorized party for it', () => {
     expect(faultsOf({ ...jwks, ...issuer, ...audience })).toEqual([])
     expect(faultsOf({ ...jwks, ...issuer, SESSION_JWT_AUTHORIZED_PARTY: 'app' })).toEqual([])
+  })
+
+  it.each<[string, object, RegExp]>([
+    ['no party', { SESSION_JWT_SOURCE: 'cookie:__session' }, /needs SESSION_JWT_AUTHORIZED_PARTY$/],
+    ['no cookie', { SESSION_JWT_AUTHORIZED_PARTY: 'https://app.example.com' }, /needs a cookie:NAME/],
+  ])('refuses an optional authorized party with %s', (_name, settings, fault) => {
+    const optional = { ...jwks, ...issuer, ...audience, SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL: 'true' }
+    expect(faultsOf({ ...optional, ...settings })).toEqual([expect.stringMatching(fault)])
   })
 
   it('takes a PEM from a file, or in one line', () => {

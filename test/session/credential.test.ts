@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Problem } from '../../src/problems.ts'
-import { cookieNames, createCredentialSource } from '../../src/session/credential.ts'
+import { cookieNames, createTokenSource } from '../../src/session/credential.ts'
 import { ask } from '../peers/door.ts'
 import { listen, shut } from '../peers/listen.ts'
 
@@ -16,7 +16,7 @@ let origin: string
 function read(request: IncomingMessage): Reading {
   const entries = decodeURIComponent(request.url!.slice(1)).split(',')
   try {
-    return { credential: createCredentialSource(entries)(request) }
+    return { credential: createTokenSource(entries)(request)?.token }
   } catch (error) {
     return error instanceof Problem
       ? { code: error.code, outcome: error.diagnosis.outcome }
@@ -86,7 +86,12 @@ describe('a cookie', () => {
     ['sid=a', { credential: 'a' }],
     ['theme=dark; sid=a', { credential: 'a' }],
     ['sid=s%3Aa.b', { credential: 's:a.b' }],
-    ['sid="a"', { credential: '"a"' }],
+    ['sid="a"', { credential: 'a' }],
+    ['sid="Bearer a"', { credential: 'a' }],
+    ['sid=%22Bearer%20a%22', { credential: 'a' }],
+    ['sid=bearer a', { credential: 'a' }],
+    ['sid="', { credential: '"' }],
+    ['sid=""', {}],
     ['sid=%zz', { credential: '%zz' }],
     ['sid=a=b', { credential: 'a=b' }],
     ['sid=a; sid=a', { credential: 'a' }],

@@ -27,9 +27,9 @@ afterAll(async () => {
 
 const shared = { client, source: ['bearer'], timeoutMs: 10_000 }
 
-function createJwt(changes: { audience?: string; algorithms?: Algorithm[] } = {}): SessionVerifier {
+function createJwt(changes: { audiences?: string[]; algorithms?: Algorithm[] } = {}): SessionVerifier {
   const { issuer, jwksUrl } = provider
-  const rules = { issuer, audience: resource, algorithms }
+  const rules = { issuer, audiences: [resource], algorithms }
   return createJwtVerifier({ ...shared, key: { jwksUrl }, ...rules, rememberMs: 0, ...changes })
 }
 
@@ -71,7 +71,7 @@ describe('access tokens of an OpenID provider', () => {
 
   it('are refused when they are for another audience, or of an algorithm that is not listed', async () => {
     const token = await provider.signIn('ann@example.com', 'ES256')
-    door = await openDoor([createJwt({ audience: 'https://other.example.com' })])
+    door = await openDoor([createJwt({ audiences: ['https://other.example.com'] })])
     expect(await door.ask(bearer(token))).toMatchObject({ status: 401, outcome: 'claim_aud' })
     await door.close()
     door = await openDoor([createJwt({ algorithms: ['RS256'] })])

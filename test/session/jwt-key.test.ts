@@ -40,7 +40,7 @@ describe('a PEM', () => {
   ])('that %s is refused at start, by a text that does not quote it', (_name, text, algorithms, fault) => {
     expect(findPublicKeyFault(text, algorithms)).toMatch(fault)
     expect(findPublicKeyFault(text, algorithms)).not.toContain(text.slice(30, 60) || text)
-    expect(() => create({ key: { publicKey: text }, algorithms })).toThrow(fault)
+    expect(() => create({ key: { publicKeys: [text] }, algorithms })).toThrow(fault)
   })
 })
 
@@ -52,8 +52,8 @@ describe('an allow-list of algorithms', () => {
     ['holds none', ['RS256', 'none'], jwks],
     ['holds a name that nobody knows', ['RS265'], jwks],
     ['mixes HS256 with a key set', ['RS256', 'HS256'], jwks],
-    ['mixes HS256 with a PEM', ['RS256', 'HS256'], { publicKey: pem }],
-    ['mixes RS256 with a secret', ['HS256', 'RS256'], { secret }],
+    ['mixes HS256 with a PEM', ['RS256', 'HS256'], { publicKeys: [pem] }],
+    ['mixes RS256 with a secret', ['HS256', 'RS256'], { secrets: [secret] }],
   ])('that %s is refused at start', (_name, algorithms, key) => {
     expect(() => create({ algorithms, key })).toThrow(/algorithms of jwt sessions must be of/)
   })
@@ -61,13 +61,13 @@ describe('an allow-list of algorithms', () => {
 
 it('a secret of 31 bytes is refused at start, one of 32 is not', () => {
   const algorithms = ['HS256']
-  expect(() => create({ key: { secret: 'x'.repeat(31) }, algorithms })).toThrow(/32 bytes/)
-  expect(() => create({ key: { secret: 'x'.repeat(32) }, algorithms })).not.toThrow()
+  expect(() => create({ key: { secrets: ['x'.repeat(31)] }, algorithms })).toThrow(/32 bytes/)
+  expect(() => create({ key: { secrets: ['x'.repeat(32)] }, algorithms })).not.toThrow()
 })
 
 it('the id of a verifier tells two secrets apart and holds neither', () => {
   const [one, two] = [secret, `${secret}.`].map(
-    (each) => create({ key: { secret: each }, algorithms: ['HS256'] }).id,
+    (each) => create({ key: { secrets: [each] }, algorithms: ['HS256'] }).id,
   )
   expect(one).not.toBe(two)
   expect(one).not.toContain(secret)
