@@ -37,8 +37,9 @@ interface TokensOptions {
 }
 
 interface Remembered extends UserToken {
-  /** The token's user: the same credential may come to mean another one. */
-  user: string
+  /** The token's user, as the log and as the vendor names it: the same credential may come to mean another one. */
+  subject: string
+  account: string
   /** In whole milliseconds on the monotonic clock. */
   until: number
 }
@@ -71,18 +72,20 @@ export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions)
     logger.info({ event: 'token_issued', ...audit, door, subject, sessionMode, vendorMs, attempts, keyId })
   }
 
-  async function mintAndRemember(key: string, user: string, request: TokenRequest): Promise<UserToken> {
+  async function mintAndRemember(key: string, account: string, request: TokenRequest): Promise<UserToken> {
     const minted = await mint(request)
     const { token, expiresAt } = minted
     const until =
       expiresAt === undefined ? Math.floor(performance.now()) + cacheMs : expiresAt - expiryMarginMs
-    if (cacheMs > 0) remembered.set(key, { user, token, expiresAt, until })
+    if (cacheMs > 0)
+      remembered.set(key, { subject: request.session.subject, account, token, expiresAt, until })
     return minted
   }
 
-  function recall(key: string, user: string): UserToken | undefined {
+  function recall(key: string, { subject }: Session, account: string): UserToken | undefined {
     const known = remembered.get(key)
-    return known !== undefined && known.user === user && known.until > performance.now() ? known : undefined
+    if (known === undefined || known.until <= performance.now()) return undefined
+    return known.subject === subject && known.account === account ? known : undefined
   }
 
   return {
@@ -90,17 +93,17 @@ export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions)
     get(request, fresh) {
       const { session, issuer, signal } = request
       const key = session.credentialHash + issuer.name
-      const user = `${session.subject} ${issuer.userOf(session)}`
-      const known = fresh ? undefined : recall(key, user)
+      const account = issuer.userOf(session)
+      const known = fresh ? undefined : recall(key, session, account)
       if (known !== undefined) {
         metrics?.tokenIssued(issuer.door, 'reused')
         return known
       }
       let joined = true
       // Only requests for the same user share a mint.
-      const flight = share(`${key} ${user}`, signal, (shared) => {
+      const flight = share(`${key} ${session.subject} ${account}`, signal, (shared) => {
         joined = false
-        return mintAndRemember(key, user, { ...request, signal: shared })
+        return mintAndRemember(key, account, { ...request, signal: shared })
       })
       return joined ? flight.then((token) => countReused(issuer, token)) : flight
     },

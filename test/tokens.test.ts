@@ -12,10 +12,10 @@ import { startVendor, type Vendor } from './peers/vendor.ts'
 const ada: Session = {
   credentialHash: 'credential-1',
   mode: 'jwt',
-  email: { address: 'ada@example.com' },
+  email: 'ada@example.com',
   subject: 'ada',
 }
-const withEmail = (session: Session, address: string): Session => ({ ...session, email: { address } })
+const withEmail = (session: Session, address: string): Session => ({ ...session, email: address })
 const logger = createLogger({ level: 'silent', destination: { write() {} } })
 
 const fiveMinutes = () => ({ expiresAt: performance.now() + 300_000 })

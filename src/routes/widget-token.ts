@@ -22,7 +22,7 @@ export function issueWidgetToken(dependencies: WidgetTokenDependencies): Request
     const issuer = signin(widgetTypeOf(request))
     const session = await sessions.verify(request, {
       signal,
-      network: clientNetwork(request),
+      network: () => clientNetwork(request),
       fresh,
       require: issuer.userOf,
       renew: (setCookies) => handOnCookies(response, setCookies),

@@ -15,8 +15,8 @@ export interface Session {
   expiresAt?: number
 }
 
-/** The email as the session source gave it, or the refusal for a door that needs one. */
-export type EmailVerdict = { address: string } | { refusal: EmailRefusal; outcome?: EmailFault }
+/** A plain address as the session source gave it, or the refusal for a door that needs one. */
+export type EmailVerdict = string | { refusal: EmailRefusal; outcome?: EmailFault }
 
 type EmailFault = 'email_missing' | 'email_list' | 'email_not_ascii' | 'email_not_plain'
 
@@ -65,7 +65,7 @@ export function namesUser(verified: VerifiedClaims, policy: ClaimNames): boolean
 
 /** The session's email, for a door that signs users in by it. Throws 403 where there is no usable one. */
 export function requireEmail({ email }: Pick<Session, 'email'>): string {
-  if ('address' in email) return email.address
+  if (typeof email === 'string') return email
   throw new Problem(email.refusal, { diagnosis: { outcome: email.outcome } })
 }
 
@@ -78,7 +78,7 @@ function judgeEmail(verified: VerifiedClaims, policy: IdentityPolicy): EmailVerd
   if (!isVerified(found!, verified, policy)) return { refusal: 'email_unverified' }
   if (policy.emailDomains.size > 0 && !policy.emailDomains.has(domainOf(address)))
     return { refusal: 'email_domain_not_allowed' }
-  return { address }
+  return address
 }
 
 /** Why a value is no single plain address, for the log. */

@@ -49,7 +49,7 @@ interface SessionsOptions {
 interface Question {
   signal: AbortSignal
   /** The client's network, which has its share of the open questions. */
-  network?: string
+  network?: () => string
   /** Asks the source even if an answer is remembered: another user may have signed in under the same cookie. */
   fresh?: boolean
   /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
@@ -105,13 +105,14 @@ export function createSessions(
   }
 
   async function recallOrAsk(verifier: SessionVerifier, credential: string, question: Question) {
-    const { signal, network = '', fresh = false, require, renew } = question
+    const { signal, fresh = false, require, renew } = question
     const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
     const known = fresh ? undefined : verdicts.get(key)
     if (known !== undefined && known.until > performance.now()) {
       require?.(known.session)
       return known.session
     }
+    const network = verifier.remote ? (question.network?.() ?? '') : ''
     // A question that is already open may have been answered for the previous user.
     const answer =
       !verifier.remote || fresh

@@ -127,7 +127,7 @@ describe('a source that hangs', () => {
       })
     const sessions = createSessions([createVerifier({ verify })], identify)
     const asked = Array.from({ length: 1_024 }, (_, user) =>
-      sessions.verify(withCredential(`${user}`), { ...stay, network: user % 2 ? 'odd' : 'even' }),
+      sessions.verify(withCredential(`${user}`), { ...stay, network: () => (user % 2 ? 'odd' : 'even') }),
     )
     const refusal = { code: 'overloaded', headers: { 'retry-after': expect.any(String) } }
     await expect(sessions.verify(withCredential('ann'), stay)).rejects.toMatchObject(refusal)
