@@ -78,8 +78,9 @@ export function send(
   url: string,
   lines: readonly (readonly [string, string])[],
   method = 'POST',
+  host = new URL(url).host,
 ): Promise<Answer> {
-  const headers = ['Host', new URL(url).host, 'Content-Length', '0', ...lines.flat()]
+  const headers = ['Host', host, 'Content-Length', '0', ...lines.flat()]
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, { method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = []

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
+import { createLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
 import { findMixups } from '../peers/crowd.ts'
 import { openDoor, policy, type Door } from '../peers/door.ts'
@@ -29,6 +30,7 @@ afterEach(async () => {
 })
 
 interface Changes {
+  logger?: Logger
   url?: URL
   timeoutMs?: number
   rememberMs?: number
@@ -228,6 +230,44 @@ describe('what the endpoint answers', () => {
     },
   )
 
+  const encoded = (encoding: string, body: Buffer) => {
+    endpoint.answer = (_request, response) =>
+      void response.writeHead(200, { 'Content-Encoding': encoding }).end(body)
+  }
+  const json = Buffer.from(JSON.stringify(ada))
+
+  test.each([
+    ['gzip', gzipSync(json)],
+    ['X-GZIP', gzipSync(json)],
+    ['deflate', deflateSync(json)],
+    ['deflate', deflateRawSync(json)],
+    ['br', brotliCompressSync(json)],
+    ['identity', json],
+  ])('An answer in %s is decoded, though nobody asked for it.', async (encoding, body) => {
+    encoded(encoding, body)
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 200, email: ada.email })
+  })
+
+  const bomb = Buffer.from(JSON.stringify({ ...ada, x: 'x'.repeat(70_000) }))
+
+  test.each([
+    ['that decodes to more than 64 KiB', 'gzip', gzipSync(bomb), 'body_too_large'],
+    ['that decodes to more than 64 KiB', 'deflate', deflateRawSync(bomb), 'body_too_large'],
+    ['that decodes to more than 64 KiB', 'br', brotliCompressSync(bomb), 'body_too_large'],
+    ['that is broken', 'gzip', gzipSync(json).subarray(0, -9), 'protocol_error'],
+    ['that is broken', 'deflate', Buffer.from('x'), 'protocol_error'],
+    ['that is not compressed', 'br', json, 'protocol_error'],
+    ['of a kind that is not known', 'zstd', json, 'protocol_error'],
+    ['of a kind that is not known', 'constructor', json, 'protocol_error'],
+    ['of two kinds', 'gzip, br', gzipSync(json), 'protocol_error'],
+    ['without a body', 'gzip', Buffer.alloc(0), 'answer_not_json'],
+  ])('An answer %s (%s) is an outage.', async (_, encoding, body, outcome) => {
+    encoded(encoding, body)
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome })
+  })
+
   test.each([
     ['a page', '<!doctype html><p>Hello ada@example.com'],
     ['nothing', ''],
@@ -237,6 +277,52 @@ describe('what the endpoint answers', () => {
     endpoint.answer = (_request, response) => void response.end(body)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_not_json' })
+  })
+})
+
+describe('what the log says of an answer without a user', () => {
+  const lines: string[] = []
+  const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } })
+
+  async function fieldsLogged(...answers: unknown[]): Promise<unknown[]> {
+    lines.length = 0
+    const door = await openForwardDoor({ logger })
+    for (const answer of answers) {
+      endpoint.answer = answerJson(answer)
+      await door.ask([cookie])
+    }
+    return lines.map((line) => (JSON.parse(line) as { fields: unknown }).fields)
+  }
+
+  test('It names the fields that are there, once, and never what they hold.', async () => {
+    const answer = { mail: 'ada@example.com', userId: 'u1', active: false, role: null }
+    expect(await fieldsLogged(answer, answer)).toEqual([['mail', 'userId', 'active']])
+    expect(lines.join()).not.toContain('ada')
+  })
+
+  test('It names the fields of the first entry of a list.', async () => {
+    expect(await fieldsLogged([{ user_id: 'ada@example.com' }])).toEqual([['0.user_id']])
+  })
+
+  test('A mistyped claim is still named after signed-out visitors had an answer of another form.', async () => {
+    const [signedOut, signedIn] = [{ isLoggedIn: false }, { isLoggedIn: true, mail: 'ada@example.com' }]
+    expect(await fieldsLogged(signedOut, signedIn)).toEqual([['isLoggedIn'], ['isLoggedIn', 'mail']])
+  })
+
+  test('It names no field whose name could be a secret or an address.', async () => {
+    const answer = { 'ada@example.com': 1, ['k'.repeat(41)]: 1, 'a b': 1, mail: 1 }
+    expect(await fieldsLogged(answer)).toEqual([['mail']])
+  })
+
+  test('It warns of ten different answers at most, with twenty fields each.', async () => {
+    const many = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`field${index}`, 1]))
+    const answers = Array.from({ length: 12 }, (_, index) => ({ [`other${index}`]: 1 }))
+    const logged = await fieldsLogged(many, ...answers)
+    expect([logged.length, (logged[0] as string[]).length]).toEqual([10, 20])
+  })
+
+  test.each([{}, null, [], { user: null }])('It says nothing of %j, which names nothing.', async (answer) => {
+    expect(await fieldsLogged(answer)).toEqual([])
   })
 })
 

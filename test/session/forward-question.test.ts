@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { send } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+type Lines = readonly (readonly [string, string])[]
+
+const page = [['Origin', 'https://app.example.com']] as const
+const session = ['Cookie', 'session=abc; _ga=1'] as const
+
+let app: Endpoint
+let vendor: Vendor
+let broker: RunningBroker
+
+beforeEach(async () => {
+  app = await startEndpoint(answerJson({ email: 'ada@example.com' }))
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  await broker.close()
+  vendor.close()
+  await app.close()
+})
+
+async function open(changes: Record<string, string> = {}) {
+  broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    SESSION_MODE: 'forward-auth',
+    SESSION_JWT_SECRET: undefined,
+    SESSION_FORWARD_URL: `${app.origin}/me`,
+    ...changes,
+  })
+}
+
+const ask = (...lines: Lines) => send(`${broker.url}/widget-token`, [...page, ...lines])
+
+/** The headers of the question for one request. */
+async function questionOf(lines: Lines, changes: Record<string, string> = {}) {
+  await open(changes)
+  await ask(...lines)
+  return app.received.at(-1)?.headers ?? {}
+}
+
+/** How many questions these requests, one after the other, are. */
+async function countQuestions(requests: readonly Lines[], changes: Record<string, string> = {}) {
+  await open(changes)
+  for (const lines of requests) await ask(...lines)
+  return app.received.length
+}
+
+const forwarded = (headers: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-')))
+
+describe('the user agent of a question', () => {
+  it.each([
+    ['as it came', 'Mozilla/5.0 (X11; Linux x86_64)', 'Mozilla/5.0 (X11; Linux x86_64)'],
+    ['without what is not visible ASCII', 'caf\u00e9\tbrowser', 'cafbrowser'],
+    ['up to 512 characters of it', 'x'.repeat(600), 'x'.repeat(512)],
+    ['or our own where nothing is left', '\u00e9\u00e9', 'returning-ai-token-broker'],
+  ])("is the caller's, %s", async (_name, sent, received) => {
+    const question = await questionOf([session, ['User-Agent', sent]])
+    expect(question['user-agent']).toBe(received)
+  })
+
+  it('is our own where the caller has none', async () => {
+    expect((await questionOf([session]))['user-agent']).toBe('returning-ai-token-broker')
+  })
+})
+
+describe('the forwarded headers of a question', () => {
+  const claimed = [
+    ['X-Forwarded-For', '203.0.113.9'],
+    ['X-Forwarded-Proto', 'gopher'],
+    ['X-Forwarded-Host', 'evil.example'],
+    ['X-Forwarded-Uri', '/admin'],
+    ['X-Original-URL', 'https://evil.example/admin'],
+    ['X-Real-IP', '203.0.113.9'],
+  ] as const
+
+  it('are the address of the peer alone, whatever the caller says', async () => {
+    expect(forwarded(await questionOf([session, ...claimed]))).toEqual({ 'x-forwarded-for': '127.0.0.1' })
+  })
+
+  it('have the address that a trusted proxy vouches for', async () => {
+    const question = await questionOf([session, ...claimed], { TRUST_PROXY: '127.0.0.1' })
+    expect(forwarded(question)).toEqual({ 'x-forwarded-for': '203.0.113.9' })
+  })
+
+  it('have the rest from PUBLIC_URL', async () => {
+    const question = await questionOf([session, ...claimed], {
+      PUBLIC_URL: 'https://app.example.com:8443/widgets/',
+    })
+    expect(forwarded(question)).toEqual({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'app.example.com:8443',
+      'x-forwarded-method': 'GET',
+      'x-forwarded-uri': '/',
+      'x-original-url': 'https://app.example.com:8443/',
+    })
+  })
+
+  it('have the PUBLIC_URL that the request came to, where there are several', async () => {
+    await open({ PUBLIC_URL: 'https://app.example.com, http://brand.example' })
+    const hosts: unknown[] = []
+    for (const host of ['brand.example', 'BRAND.example:80', 'app.example.com', 'evil.example']) {
+      await send(`${broker.url}/widget-token`, [...page, session, ['User-Agent', host]], 'POST', host)
+      hosts.push(app.received.at(-1)?.headers['x-forwarded-host'])
+    }
+    expect(hosts).toEqual(['brand.example', 'brand.example', 'app.example.com', 'app.example.com'])
+  })
+})
+
+describe('an answer is remembered for the same question alone', () => {
+  const agent = ['User-Agent', 'one'] as const
+
+  it.each<[string, Lines]>([
+    ['cookie', [['Cookie', 'session=abd; _ga=1'], agent]],
+    ['user agent', [session, ['User-Agent', 'two']]],
+    ['bearer token', [session, agent, ['Authorization', 'Bearer a']]],
+    ['address', [session, agent, ['X-Forwarded-For', '203.0.113.9']]],
+  ])('and another %s is another question', async (_name, lines) => {
+    const changes = { TRUST_PROXY: '127.0.0.1' }
+    expect(await countQuestions([[session, agent], [session, agent], lines], changes)).toBe(2)
+  })
+
+  it('and what it does not carry makes no difference', async () => {
+    const other = [session, agent, ['Accept-Language', 'fr'], ['X-Forwarded-Host', 'evil.example']] as const
+    expect(await countQuestions([[session, agent], other])).toBe(1)
+  })
+})
+
+describe('SESSION_FORWARD_COOKIES', () => {
+  const only = { SESSION_FORWARD_COOKIES: 'session, session.1' }
+
+  it('passes on these cookies alone', async () => {
+    const cookies = ['Cookie', 'theme=dark; session=a=b; xsession=1; session.1="c;_ga=1'] as const
+    expect((await questionOf([cookies], only)).cookie).toBe('session=a=b; session.1="c')
+  })
+
+  it('asks nothing for a visitor who has only others', async () => {
+    await open(only)
+    const { status, body } = await ask(['Cookie', '_ga=1; xsession=abc'])
+    expect([status, JSON.parse(body).code, app.received.length]).toEqual([401, 'session_missing', 0])
+  })
+
+  it('asks once for one session, whatever becomes of the other cookies', async () => {
+    const later = ['Cookie', '_ga=2; session=abc'] as const
+    expect(await countQuestions([[session], [later]], only)).toBe(1)
+  })
+})

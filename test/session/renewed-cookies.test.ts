@@ -1,0 +1,174 @@
+import { once } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { send } from '../peers/door.ts'
+import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+// Apps that rotate a session (rolling sessions, refresh tokens) end the old one with each answer.
+
+let app: Endpoint
+let vendor: Vendor
+let broker: RunningBroker
+
+const ada = { email: 'ada@example.com' }
+
+/** The app answers with these `Set-Cookie` lines. */
+const answerWith =
+  (setCookies: string[], claims: unknown = ada, status = 200): Endpoint['answer'] =>
+  (_request, response) =>
+    void response.writeHead(status, { 'Set-Cookie': setCookies }).end(JSON.stringify(claims))
+
+const renewed = 'session=new; Path=/; HttpOnly; SameSite=Lax'
+
+beforeEach(async () => {
+  app = await startEndpoint(answerWith([renewed]))
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  await broker.close()
+  vendor.close()
+  await app.close()
+})
+
+async function open(changes: Record<string, string | undefined> = {}) {
+  broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    SESSION_MODE: 'forward-auth',
+    SESSION_JWT_SECRET: undefined,
+    SESSION_FORWARD_URL: `${app.origin}/me`,
+    PUBLIC_URL: 'http://127.0.0.1',
+    ...changes,
+  })
+}
+
+const sameOrigin = { 'Sec-Fetch-Site': 'same-origin' }
+
+async function ask(headers: Record<string, string> = sameOrigin, cookie = 'session=old') {
+  const lines = Object.entries({ Cookie: cookie, ...headers })
+  const answer = await send(`${broker.url}/widget-token`, lines)
+  return { status: answer.status, setCookies: answer.headers['set-cookie'] }
+}
+
+const warnings = () =>
+  broker
+    .logLines()
+    .filter(({ event }) => event === 'session_renewal_dropped')
+    .map(({ outcome }) => outcome)
+
+describe('cookies that an accepted session was renewed by', () => {
+  it('go to the browser that sent the old ones, as they came', async () => {
+    await open()
+    expect(await ask()).toEqual({ status: 200, setCookies: [renewed] })
+    expect(warnings()).toEqual([])
+  })
+
+  it('go to a page of our own host that says so by its origin', async () => {
+    await open()
+    expect(await ask({ Origin: broker.url })).toMatchObject({ setCookies: [renewed] })
+  })
+
+  it('come with an answer that nobody may store', async () => {
+    await open()
+    const { headers } = await send(`${broker.url}/widget-token`, [
+      ...Object.entries(sameOrigin),
+      ['Cookie', 'session=old'],
+    ])
+    expect([headers['cache-control'], headers['set-cookie']]).toEqual(['no-store', [renewed]])
+  })
+
+  it('come with the error too, where the vendor fails', async () => {
+    await open()
+    vendor.answerWith((response) => void response.writeHead(500).end())
+    expect(await ask()).toMatchObject({ status: 503, setCookies: [renewed] })
+  })
+
+  it('come to everybody whose question was answered, and never from memory', async () => {
+    await open()
+    const answers: (() => void)[] = []
+    app.answer = (...given) => void answers.push(() => answerWith([renewed])(...given))
+    const asked = [ask(), ask(), ask()]
+    for (let arrived = 0; arrived < 3; arrived += 1) await once(broker.server, 'request')
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    await send(`${broker.url}/healthz`, [], 'GET')
+    answers[0]!()
+    expect((await Promise.all(asked)).map(({ setCookies }) => setCookies)).toEqual([
+      [renewed],
+      [renewed],
+      [renewed],
+    ])
+    expect(await ask()).toEqual({ status: 200, setCookies: undefined })
+    expect(app.received).toHaveLength(1)
+  })
+
+  it('come alone: other cookies of the answer are not those of the caller', async () => {
+    await open()
+    const others = ['sessionx=1; Path=/', 'theme=dark', ' =', '', 'old=1']
+    app.answer = answerWith([...others, renewed, 'session.1=b; Path=/'])
+    expect(await ask(sameOrigin, 'session.1=a; session=old')).toMatchObject({
+      setCookies: [renewed, 'session.1=b; Path=/'],
+    })
+  })
+
+  it('may be among twenty kilobytes of others', async () => {
+    await open()
+    app.answer = answerWith([...Array.from({ length: 40 }, (_, n) => `c${n}=${'x'.repeat(500)}`), renewed])
+    expect(await ask()).toEqual({ status: 200, setCookies: [renewed] })
+  })
+})
+
+describe('renewed cookies that are dropped', () => {
+  it.each<[string, Parameters<typeof answerWith>]>([
+    ['signed out by its status', [[renewed], ada, 401]],
+    ['signed out by its claims', [[renewed], {}]],
+    ['of a user without a usable email', [[renewed], { sub: 'u1' }]],
+  ])('are those of an answer that is %s', async (_name, answer) => {
+    await open()
+    app.answer = answerWith(...answer)
+    expect((await ask()).setCookies).toBeUndefined()
+  })
+
+  it.each<[string, Record<string, string | undefined>, Record<string, string>, string]>([
+    ['PUBLIC_URL is not set', { PUBLIC_URL: undefined }, sameOrigin, 'public_url_has_another_host'],
+    [
+      'PUBLIC_URL is of another host than the app',
+      { PUBLIC_URL: 'https://widgets.example.com' },
+      sameOrigin,
+      'public_url_has_another_host',
+    ],
+    [
+      'the page is of another host than the app',
+      { PUBLIC_URL: 'http://127.0.0.1,https://widgets.example.com' },
+      { Origin: 'https://widgets.example.com' },
+      'public_url_has_another_host',
+    ],
+    ['the page is of another origin', {}, { Origin: 'https://app.example.com' }, 'not_same_origin'],
+    [
+      'the page is of another site',
+      {},
+      { Origin: 'https://app.example.com', 'Sec-Fetch-Site': 'cross-site' },
+      'not_same_origin',
+    ],
+  ])('are so where %s, and the log says why once', async (_name, changes, headers, outcome) => {
+    await open({ SESSION_CACHE_SECONDS: '0', ...changes })
+    expect(await ask(headers)).toEqual({ status: 200, setCookies: undefined })
+    expect(await ask(headers)).toEqual({ status: 200, setCookies: undefined })
+    expect(warnings()).toEqual([outcome])
+    expect(broker.logText()).not.toMatch(/session=|new;/)
+  })
+
+  it('are more than 8 KB', async () => {
+    await open()
+    app.answer = answerWith([renewed, `session=${'x'.repeat(8_200)}`])
+    expect((await ask()).setCookies).toBeUndefined()
+    expect(warnings()).toEqual(['cookies_too_large'])
+  })
+
+  it('are not told of where they are of no session', async () => {
+    await open({ PUBLIC_URL: undefined })
+    app.answer = answerWith(['AWSALB=1; Path=/'])
+    await ask()
+    expect(warnings()).toEqual([])
+  })
+})
