@@ -10,13 +10,19 @@ interface ConnectorOptions {
 
 /** Opens sockets for undici. Their errors say how much had been read before. */
 export function createConnector({ timeoutMs, ca }: ConnectorOptions): BuildConnector.connector {
-  const open = buildConnector({ timeout: timeoutMs, ca })
+  const open = buildConnector({ timeout: timeoutMs, ca, ...tryAllAddresses(timeoutMs) })
   return function connect(options, callback) {
     open(options, (...result) => {
       if (result[0] === null) noteUseOnError(result[1])
       callback(...result)
     })
   }
+}
+
+/** Node gives each address of a host a quarter of a second before the next (RFC 8305). A short deadline would end before the last. */
+function tryAllAddresses(timeoutMs: number) {
+  const usualMs = 250
+  return { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: Math.min(usualMs, timeoutMs / 4) }
 }
 
 /** Tells a connection that died while idle from one that the peer refused. */

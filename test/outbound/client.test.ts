@@ -1,3 +1,8 @@
+import dns from 'node:dns'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
 import { OutboundFault } from '../../src/outbound/fault.ts'
@@ -121,6 +126,48 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     expect(broker.logText()).not.toContain('proxy-secret')
     expect(broker.logText()).not.toContain(word)
     await broker.close()
+  })
+})
+
+/** Resolves the name of an app to these addresses, in this order. */
+function resolveTo(addresses: readonly string[]) {
+  const records = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }))
+  const lookup = ((_name: string, _options: object, done: (error: null, found: object[]) => void) =>
+    done(null, records)) as unknown as typeof dns.lookup
+  vi.spyOn(dns, 'lookup').mockImplementation(lookup)
+}
+
+const ipv6Missing = Object.values(networkInterfaces())
+  .flat()
+  .some((one) => one?.address === '::1')
+  ? undefined
+  : 'no IPv6 loopback'
+
+describe.skipIf(ipv6Missing)(`a host with several addresses ${ipv6Missing ?? ''}`, () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  it.each([
+    ['an IPv4 one after a closed IPv6 one', ['::1', '127.0.0.1']],
+    ['an IPv4 one before a closed IPv6 one', ['127.0.0.1', '::1']],
+    ['the last of three', ['::1', '::1', '127.0.0.1']],
+  ])('is reached at %s', async (_name, addresses) => {
+    vendor = await startRawVendor()
+    open()
+    resolveTo(addresses)
+    expect(await ask({ url: `http://app.test:${vendor.port}` })).toBe(200)
+  })
+
+  it('is reached at the last one within a short deadline, while the first hangs', async () => {
+    const full = await startFullListener()
+    const { port } = new URL(full.url)
+    const live = createServer((_request, response) => response.end()).listen(Number(port), '::1')
+    await once(live, 'listening')
+    vendor = await startRawVendor()
+    open({ connectTimeoutMs: 100 })
+    resolveTo(['127.0.0.1', '::1'])
+    expect(await ask({ url: `http://app.test:${port}`, timeoutMs: 200 })).toBe(200)
+    live.close()
+    full.close()
   })
 })
 

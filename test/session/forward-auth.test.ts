@@ -148,6 +148,11 @@ describe('what counts as a credential', () => {
   })
 })
 
+function encoded(encoding: string, body: Buffer): void {
+  endpoint.answer = (_request, response) =>
+    void response.writeHead(200, { 'Content-Encoding': encoding }).end(body)
+}
+
 describe('what the endpoint answers', () => {
   test('200 with JSON is a session with the email in it.', async () => {
     const door = await openForwardDoor()
@@ -230,10 +235,6 @@ describe('what the endpoint answers', () => {
     },
   )
 
-  const encoded = (encoding: string, body: Buffer) => {
-    endpoint.answer = (_request, response) =>
-      void response.writeHead(200, { 'Content-Encoding': encoding }).end(body)
-  }
   const json = Buffer.from(JSON.stringify(ada))
 
   test.each([
