@@ -2,6 +2,7 @@ import type { Express } from 'express'
 import { createApp } from './app.ts'
 import type { Config } from './config/config.ts'
 import { createHttpClient } from './outbound/client.ts'
+import { createChannel, type Channel } from './outbound/redis-channel.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { createCookieHandOn } from './http/renewed-session.ts'
@@ -45,10 +46,13 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     createVerifier(mode, { client: sourceClient, publicUrls: config.publicUrls, logger, ...config.sessions }),
   )
   const limits = createRateLimits({ ...config.rateLimit, logger })
+  const channel = createReplicaChannel(config.rateLimit.redisUrl, logger)
   const sessions = createSessions(verifiers, createIdentify(config.sessions.identity), {
     observe: metrics?.sessionVerified,
     timeoutMs: config.sessions.timeoutMs,
     excessOf: limits.refusals.excessOf,
+    limitAnew: limits.freshQuestions,
+    channel,
   })
   const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor('signin') })
   const keys = createKeyRings({
@@ -76,10 +80,18 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   async function close(): Promise<void> {
     keys.close()
     limits.close()
+    channel?.close()
     for (const verifier of verifiers) verifier.close?.()
     await Promise.all([client.close(), sourceClient.close()])
   }
   return { app, lifecycle, close }
+}
+
+/** On which replicas tell each other of sessions that were looked at anew. */
+function createReplicaChannel(url: string | undefined, logger: Logger): Channel | undefined {
+  return url === undefined
+    ? undefined
+    : createChannel({ url, name: 'token-broker:sessions', logger, timeoutMs: 300 })
 }
 
 /** Where the customer's app is asked who is signed in. */

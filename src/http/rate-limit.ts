@@ -20,6 +20,8 @@ type RateLimitFields = Record<Lowercase<string>, string>
 export interface RateLimits {
   /** Of vendor tokens, by door and the user's `subject`. */
   mints: Limit
+  /** Of questions to a session source that a request wants anew, by credential. */
+  freshQuestions: Limit
   refusals: RefusalLimit
   close(): void
 }
@@ -43,6 +45,7 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
   const counterOf = (name: string) => createCounter(name, redis, notice)
   return {
     mints: createLimit('user', perMinute, counterOf('user')),
+    freshQuestions: createLimit('session', perMinute, counterOf('session')),
     refusals: createRefusalLimit(createLimit('address', perMinute * refusalsPerMint, counterOf('address'))),
     close: () => redis?.close(),
   }

@@ -90,7 +90,8 @@ export function createRedis({ url, timeoutMs }: RedisOptions): Redis {
   }
 }
 
-function openClient({ createClient }: Library, url: string, timeoutMs: number) {
+/** A client that has still to connect. */
+export function openClient({ createClient }: Library, url: string, timeoutMs: number) {
   const client = createClient({
     url,
     // RESP2 needs no greeting, so that a user who may only read keys is enough, and an old Redis too.
@@ -107,7 +108,12 @@ function openClient({ createClient }: Library, url: string, timeoutMs: number) {
   return client
 }
 
-function within<Result>(timeoutMs: number, work: Promise<Result>, expire: () => void): Promise<Result> {
+/** The result of work, or a `redis_timeout` after which `expire` is called. */
+export function within<Result>(
+  timeoutMs: number,
+  work: Promise<Result>,
+  expire: () => void,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new RedisFault('redis_timeout'))
@@ -117,7 +123,8 @@ function within<Result>(timeoutMs: number, work: Promise<Result>, expire: () => 
   })
 }
 
-async function toFault(error: unknown): Promise<RedisFault> {
+/** Names a fault of the library. */
+export async function toFault(error: unknown): Promise<RedisFault> {
   if (error instanceof RedisFault) return error
   const { ErrorReply } = await import('@redis/client')
   return new RedisFault(error instanceof ErrorReply ? 'redis_refused' : 'redis_offline', error)

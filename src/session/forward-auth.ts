@@ -3,7 +3,7 @@ import type { HttpClient } from '../outbound/client.ts'
 import { askSource } from './ask-source.ts'
 import { isHeaderClaim } from './claims.ts'
 import { createAnswerReader } from './forward-answer.ts'
-import { createQuestionReader, type QuestionHeaders } from './forward-question.ts'
+import { createCircumstancesReader, readForwarded, type QuestionHeaders } from './forward-question.ts'
 import type { ClaimNames } from './identity.ts'
 import { pickRenewedCookies } from './renewed-cookies.ts'
 import type { SessionVerifier } from './sessions.ts'
@@ -31,7 +31,7 @@ const maxBytes = 64 * 1024
  * JSON of the answer, or its headers where a configured claim is a `header:` name.
  */
 export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionVerifier {
-  const { client, url, cookies, timeoutMs, rememberMs, identity } = options
+  const { client, url, cookies, timeoutMs, rememberMs, identity, publicUrls } = options
   const byHeaders = [...identity.emailClaims, ...identity.subjectClaims].some(isHeaderClaim)
   const readAnswer = createAnswerReader({ ...options, byHeaders })
   const bounds = { timeoutMs, maxBytes, answerBody: byHeaders ? 'ignore' : 'decode' } as const
@@ -41,10 +41,11 @@ export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionV
     rememberMs,
     remote: true,
     cookies: cookies ?? 'all',
-    readCredential: createQuestionReader(options),
-    async verify(credential, signal) {
+    readCredential: (request) => readForwarded(request, cookies),
+    readCircumstances: createCircumstancesReader(publicUrls),
+    async verify(credential, signal, circumstances = '{}') {
       const carried = JSON.parse(credential) as QuestionHeaders
-      const headers = { accept: 'application/json', ...carried }
+      const headers = { accept: 'application/json', ...carried, ...(JSON.parse(circumstances) as object) }
       const answer = await askSource(client, { url, method: 'GET', headers, signal, ...bounds })
       return { ...readAnswer(answer), setCookies: pickRenewedCookies(answer, carried.cookie) }
     },

@@ -4,11 +4,6 @@ import { clientAddress } from '../http/client-address.ts'
 import { hasHost } from '../http/own-origin.ts'
 import { readBearer, readHeader } from './credential.ts'
 
-interface QuestionOptions {
-  cookies?: readonly string[]
-  publicUrls: readonly URL[]
-}
-
 /** What the endpoint sees of the caller, and so what its answer may depend on. */
 export interface QuestionHeaders {
   cookie?: string
@@ -18,21 +13,24 @@ export interface QuestionHeaders {
 
 const maxUserAgentLength = 512
 
-/**
- * Reads all that a question will carry as one credential, so that its answer is shared with and remembered for the same question alone.
- * `Authorization` of another scheme goes along with a cookie, but is no session by itself.
- */
-export function createQuestionReader({ cookies, publicUrls }: QuestionOptions) {
+/** Reads the credential: `Authorization` of another scheme goes along with a cookie, but is no session by itself. */
+export function readForwarded(
+  request: IncomingMessage,
+  cookies: readonly string[] | undefined,
+): string | undefined {
+  const cookie = pickCookies(request.headers.cookie, cookies)
+  const authorization = readHeader(request, 'authorization')
+  if (cookie === undefined && readBearer(request) === undefined) return undefined
+  return JSON.stringify({ cookie, authorization } satisfies QuestionHeaders)
+}
+
+/** Reads what else a question carries: whose browser it is, where it is, and the address that it came to. */
+export function createCircumstancesReader(publicUrls: readonly URL[]) {
   const forwarded = publicUrls.map((url) => ({ url, headers: forwardedHeaders(url) }))
 
-  return function readQuestion(request: IncomingMessage): string | undefined {
-    const cookie = pickCookies(request.headers.cookie, cookies)
-    const authorization = readHeader(request, 'authorization')
-    if (cookie === undefined && readBearer(request) === undefined) return undefined
+  return function readCircumstances(request: IncomingMessage): string {
     const own = forwarded.find(({ url }) => hasHost(url, request.headers.host)) ?? forwarded[0]
     return JSON.stringify({
-      cookie,
-      authorization,
       'user-agent': readUserAgent(request),
       // Never the caller's own X-Forwarded-For: only what TRUST_PROXY vouches for.
       'x-forwarded-for': clientAddress(request as Request),

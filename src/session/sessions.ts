@@ -1,13 +1,12 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
-import { createCache } from '../lib/cache.ts'
 import { Problem } from '../problems.ts'
-import { createSingleFlight } from '../lib/single-flight.ts'
 import { asSent, sessionMissing } from './credential.ts'
 import type { VerifiedClaims } from './claims.ts'
 import type { Identify, Session } from './identity.ts'
-import { createQuestionLine, type Asker } from './question-line.ts'
+import { createQuestions, type Answer, type Caller, type Case, type QuestionsOptions } from './questions.ts'
+import { createVerdicts } from './verdicts.ts'
 
 /** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
 export interface SessionVerifier {
@@ -22,8 +21,10 @@ export interface SessionVerifier {
   cookies: readonly string[] | 'all'
   /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
   readCredential(request: IncomingMessage): string | undefined
+  /** What else of the request a question carries: the same credential may be answered otherwise under other circumstances. */
+  readCircumstances?(request: IncomingMessage): string
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
-  verify(credential: string, signal: AbortSignal): Promise<VerifiedClaims>
+  verify(credential: string, signal: AbortSignal, circumstances?: string): Promise<VerifiedClaims>
   /** Gives back a connection that the verifier keeps. */
   close?(): void
 }
@@ -38,18 +39,11 @@ export interface Sessions {
   readsCookieOf(request: IncomingMessage): boolean
 }
 
-interface SessionsOptions {
+interface SessionsOptions extends QuestionsOptions {
   observe?: Observe
-  /** How long a question may wait until it can be asked. */
-  timeoutMs?: number
-  /** The 429 for a client network that is over its limit of refusals. */
-  excessOf?: (network: string) => Problem | undefined
 }
 
-interface Question {
-  signal: AbortSignal
-  /** The client's network, which has its share of the open questions. */
-  network?: () => string
+interface Question extends Caller {
   /** Asks the source even if an answer is remembered: another user may have signed in under the same cookie. */
   fresh?: boolean
   /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
@@ -61,19 +55,6 @@ interface Question {
 /** Told of each verdict: `accepted`, or the code of the refusal. */
 type Observe = (mode: string, outcome: string) => void
 
-interface Answer {
-  session: Session
-  /** The number of the question that it answers: a later one knows better. */
-  askedAs: number
-  setCookies?: readonly string[]
-}
-
-interface Verdict extends Omit<Answer, 'setCookies'> {
-  until: number
-}
-
-const maxRemembered = 50_000
-
 /**
  * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A refusal is not remembered:
  * the same cookie may be signed in a moment later.
@@ -81,19 +62,23 @@ const maxRemembered = 50_000
 export function createSessions(
   verifiers: readonly SessionVerifier[],
   identify: Identify,
-  { observe, timeoutMs = 5_000, excessOf = () => undefined }: SessionsOptions = {},
+  { observe, ...options }: SessionsOptions = {},
 ): Sessions {
-  const verdicts = createCache<Verdict>(maxRemembered)
-  const share = createSingleFlight<Answer>()
-  let questions = 0
-  const line = createQuestionLine(timeoutMs)
+  const verdicts = createVerdicts()
+  const questions = createQuestions({ identify, verdicts, ...options })
+  options.channel?.listen({
+    receive: (key) => verdicts.overtakeAll(key),
+    resume: () => verdicts.forgetAll(),
+  })
 
   async function verify(request: IncomingMessage, question: Question): Promise<Session> {
     for (const verifier of verifiers) {
       try {
         const credential = verifier.readCredential(request)
         if (credential === undefined) continue
-        const session = await recallOrAsk(verifier, credential, question)
+        const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
+        const circumstances = verifier.readCircumstances?.(request) ?? ''
+        const session = await recallOrAsk({ verifier, key, credential, circumstances }, question)
         observe?.(verifier.mode, 'accepted')
         return session
       } catch (error) {
@@ -104,57 +89,30 @@ export function createSessions(
     throw sessionMissing()
   }
 
-  async function recallOrAsk(verifier: SessionVerifier, credential: string, question: Question) {
-    const { signal, fresh = false, require, renew } = question
-    const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
-    const known = fresh ? undefined : verdicts.get(key)
-    if (known !== undefined && known.until > performance.now()) {
-      require?.(known.session)
-      return known.session
+  async function recallOrAsk(one: Case, question: Question): Promise<Session> {
+    const { key, circumstances } = one
+    const { fresh = false, require, renew } = question
+    const known = fresh ? undefined : verdicts.recall(key, circumstances)
+    if (known !== undefined) {
+      require?.(known)
+      return known
     }
-    const network = verifier.remote ? (question.network?.() ?? '') : ''
-    // A question that is already open may have been answered for the previous user.
-    const answer =
-      !verifier.remote || fresh
-        ? await ask(verifier, credential, key, { network, signal })
-        : await share(key, signal, (shared) => ask(verifier, credential, key, { network, signal: shared }))
+    const answer = await questions[fresh ? 'askAnew' : 'ask'](one, question)
     try {
       require?.(answer.session)
     } catch (error) {
-      forget(key)
+      verdicts.overtake(key, answer.askedAs)
       throw error
     }
     if (answer.setCookies !== undefined) renew?.(answer.setCookies)
-    remember(key, answer, verifier.rememberMs)
+    remember(one, answer)
     return answer.session
   }
 
-  async function ask(verifier: SessionVerifier, credential: string, key: string, asker: Asker) {
-    if (verifier.remote) {
-      const turn = line.enter({ ...asker, excess: excessOf(asker.network) })
-      if (turn !== undefined) await turn
-    }
-    const askedAs = (questions += 1)
-    try {
-      const verified = await verifier.verify(credential, asker.signal)
-      return { session: identify(verified, verifier.mode, key), setCookies: verified.setCookies, askedAs }
-    } catch (error) {
-      if (error instanceof Problem && error.status < 500) forget(key)
-      throw error
-    } finally {
-      if (verifier.remote) line.leave(asker.network)
-    }
-  }
-
-  function forget(key: string): void {
-    const known = verdicts.get(key)
-    if (known !== undefined) known.until = 0
-  }
-
-  function remember(key: string, { session, askedAs }: Answer, forMs: number): void {
-    if (forMs === 0 || (verdicts.get(key)?.askedAs ?? 0) > askedAs) return
-    const until = Math.min(Math.floor(performance.now()) + forMs, session.expiresAt ?? Infinity)
-    verdicts.set(key, { session, until, askedAs })
+  function remember({ verifier, key, circumstances }: Case, { session, askedAs, isCurrent }: Answer): void {
+    if (verifier.rememberMs === 0 || !isCurrent) return
+    const until = Math.min(Math.floor(performance.now()) + verifier.rememberMs, session.expiresAt ?? Infinity)
+    verdicts.remember(key, circumstances, { session, askedAs, until })
   }
 
   return { verify, readsCookieOf: (request) => verifiers.some((verifier) => readsCookie(verifier, request)) }

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from 'redis'
 import { endProgram, findFreePort, startProgram, whyMissing } from './binary.ts'
 
 /** Why there is no Redis to test with, if so. */
@@ -16,6 +17,8 @@ export interface RedisServer {
   /** Makes it hang: connections stand, nothing is answered. */
   freeze(): void
   thaw(): void
+  /** How many clients listen on a channel. */
+  subscribers(channel: string): Promise<number>
   /** Ends it for good. */
   close(): Promise<void>
 }
@@ -40,6 +43,12 @@ export async function createRedisServer(options: readonly string[] = []): Promis
     kill,
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
+    async subscribers(channel) {
+      const client = createClient({ url: `redis://127.0.0.1:${port}` }).on('error', () => undefined)
+      await client.connect()
+      const counts = await client.pubSubNumSub(channel).finally(() => client.destroy())
+      return counts[channel] ?? 0
+    },
     async close() {
       await kill()
       rmSync(directory, { recursive: true, force: true })

@@ -1,0 +1,104 @@
+import { createSingleFlight } from '../lib/single-flight.ts'
+import { createTurns } from '../lib/turns.ts'
+import type { Channel } from '../outbound/redis-channel.ts'
+import { Problem } from '../problems.ts'
+import type { Identify, Session } from './identity.ts'
+import { createQuestionLine, type Asker } from './question-line.ts'
+import type { SessionVerifier } from './sessions.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** A credential of a request, and who can say what it is worth. */
+export interface Case {
+  verifier: SessionVerifier
+  key: string
+  credential: string
+  circumstances: string
+}
+
+export interface Caller {
+  signal: AbortSignal
+  /** The client's network, which has its share of the open questions. */
+  network?: () => string
+}
+
+export interface Answer {
+  session: Session
+  askedAs: number
+  /** Whether it may be remembered. */
+  isCurrent: boolean
+  setCookies?: readonly string[]
+}
+
+export interface QuestionsOptions {
+  /** How long a question may wait until it can be asked. */
+  timeoutMs?: number
+  /** The 429 for a client network that is over its limit of refusals. */
+  excessOf?: (network: string) => Problem | undefined
+  /** Counts a question that is asked although an answer may be remembered. Throws 429 when it is one too many. */
+  limitAnew?: (key: string) => unknown
+  /** The other replicas. */
+  channel?: Channel
+}
+
+interface Options extends QuestionsOptions {
+  identify: Identify
+  verdicts: Verdicts
+}
+
+/** Asks the session sources, and as few questions as it can: those who ask the same share one. */
+export function createQuestions(options: Options) {
+  const { identify, verdicts, timeoutMs = 5_000, excessOf = () => undefined, limitAnew, channel } = options
+  const share = createSingleFlight<Answer>()
+  const takeTurns = createTurns<Answer>()
+  const line = createQuestionLine(timeoutMs)
+
+  /** Joins a question that is open already. */
+  function ask(one: Case, { signal, network }: Caller): Promise<Answer> {
+    if (!one.verifier.remote) return askNow(one, { network: '', signal })
+    const asker = { network: network?.() ?? '' }
+    return share(one.key + one.circumstances, signal, (shared) => askNow(one, { ...asker, signal: shared }))
+  }
+
+  /** Joins no question that is open already, which may have been answered for the previous user. */
+  function askAnew(one: Case, { signal, network }: Caller): Promise<Answer> {
+    if (!one.verifier.remote) return askNow(one, { network: '', signal })
+    const asker = { network: network?.() ?? '' }
+    return takeTurns(one.key + one.circumstances, signal, async (shared) => {
+      if (limitAnew !== undefined) await limitAnew(one.key)
+      try {
+        const answer = await askNow(one, { ...asker, signal: shared })
+        await channel?.publish(one.key)
+        return answer
+      } catch (error) {
+        if (isVerdict(error)) await channel?.publish(one.key)
+        throw error
+      }
+    })
+  }
+
+  async function askNow({ verifier, credential, circumstances, key }: Case, asker: Asker): Promise<Answer> {
+    if (verifier.remote) {
+      const turn = line.enter({ ...asker, excess: excessOf(asker.network) })
+      if (turn !== undefined) await turn
+    }
+    const askedAs = verdicts.begin(key)
+    try {
+      const { setCookies, ...verified } = await verifier.verify(credential, asker.signal, circumstances)
+      const session = identify(verified, verifier.mode, key)
+      return { session, setCookies, askedAs, isCurrent: verdicts.isCurrent(key, askedAs) }
+    } catch (error) {
+      if (isVerdict(error)) verdicts.overtake(key, askedAs)
+      throw error
+    } finally {
+      verdicts.end(key)
+      if (verifier.remote) line.leave(asker.network)
+    }
+  }
+
+  return { ask, askAnew }
+}
+
+/** A refusal of the source, neither an outage nor a limit of ours. */
+function isVerdict(error: unknown): boolean {
+  return error instanceof Problem && error.status < 500 && error.code !== 'rate_limited'
+}

@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto'
+import { createCache } from '../lib/cache.ts'
+import type { Session } from './identity.ts'
+
+/** What a question carried beside the credential. Its answer holds for the same alone. */
+type Circumstances = string
+
+interface Verdict {
+  session: Session
+  /** As a hash, which is shorter. */
+  circumstances: string
+  askedAs: number
+  until: number
+}
+
+interface OpenQuestions {
+  count: number
+  /** The latest question that has been answered by a refusal, or told of. */
+  overtakenBy: number
+}
+
+export type Verdicts = ReturnType<typeof createVerdicts>
+
+const maxRemembered = 50_000
+
+/**
+ * Remembers whom the session sources accepted, by the hash of the credential. Questions are numbered as they are asked: the answer to
+ * an earlier one never counts after the answer to a later one, since the user may have signed out or changed in between.
+ */
+export function createVerdicts() {
+  const verdicts = createCache<Verdict>(maxRemembered)
+  const open = new Map<string, OpenQuestions>()
+  let questions = 0
+  let forgottenUpTo = 0
+
+  function overtake(key: string, by: number): void {
+    const known = verdicts.get(key)
+    if (known !== undefined && known.askedAs <= by) known.until = 0
+    const others = open.get(key)
+    if (others !== undefined) others.overtakenBy = Math.max(others.overtakenBy, by)
+  }
+
+  return {
+    recall(key: string, circumstances: Circumstances): Session | undefined {
+      const known = verdicts.get(key)
+      if (known === undefined || known.until <= performance.now()) return undefined
+      return known.circumstances === digest(circumstances) && known.askedAs > forgottenUpTo
+        ? known.session
+        : undefined
+    },
+
+    /** The number of a question that is asked now. Each needs its `end`. */
+    begin(key: string): number {
+      const others = open.get(key)
+      if (others === undefined) open.set(key, { count: 1, overtakenBy: 0 })
+      else others.count += 1
+      return (questions += 1)
+    },
+
+    /** Whether the answer to a question that is still open may be remembered. */
+    isCurrent: (key: string, askedAs: number): boolean => open.get(key)!.overtakenBy < askedAs,
+
+    end(key: string): void {
+      const questions = open.get(key)!
+      questions.count -= 1
+      if (questions.count === 0) open.delete(key)
+    },
+
+    remember(key: string, circumstances: Circumstances, verdict: Omit<Verdict, 'circumstances'>): void {
+      if ((verdicts.get(key)?.askedAs ?? 0) > verdict.askedAs) return
+      verdicts.set(key, { ...verdict, circumstances: digest(circumstances) })
+    },
+
+    /** From now on, the answers to this question about a credential and to earlier ones do not count. */
+    overtake,
+
+    /** The same for all questions that have been asked about this credential. */
+    overtakeAll: (key: string): void => overtake(key, questions),
+
+    /** The same for all credentials. */
+    forgetAll(): void {
+      forgottenUpTo = questions
+    },
+  }
+}
+
+function digest(circumstances: Circumstances): string {
+  return circumstances === '' ? '' : hash('sha256', circumstances, 'base64url')
+}

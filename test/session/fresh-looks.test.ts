@@ -1,0 +1,264 @@
+import type { ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { send } from '../peers/door.ts'
+import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+// `Cache-Control: no-cache` asks the session source again: the user may have changed under the same cookie.
+
+let app: Endpoint
+let vendor: Vendor
+let brokers: RunningBroker[]
+/** Who is signed in at the app; undefined: nobody. */
+let user: string | undefined
+/** Answers that are kept back until a test gives them: each with the user of the moment in which it was asked. */
+let held: (() => void)[]
+let holding: boolean
+let [open, mostOpen] = [0, 0]
+
+beforeEach(async () => {
+  user = 'ann'
+  held = []
+  holding = false
+  open = mostOpen = 0
+  app = await startEndpoint((_request, response) => {
+    open += 1
+    mostOpen = Math.max(mostOpen, open)
+    response.on('close', () => (open -= 1))
+    const name = user
+    if (holding) held.push(() => answer(response, name))
+    else setImmediate(() => answer(response, name))
+  })
+  vendor = await startVendor()
+  brokers = []
+})
+
+afterEach(async () => {
+  await Promise.all(brokers.map((broker) => broker.close()))
+  vendor.close()
+  await app.close()
+})
+
+function answer(response: ServerResponse, name: string | undefined): void {
+  if (name === undefined) response.writeHead(401).end()
+  else response.end(JSON.stringify({ email: `${name}@example.com` }))
+}
+
+async function start(changes: Record<string, string> = {}): Promise<RunningBroker> {
+  const broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    SESSION_MODE: 'forward-auth',
+    SESSION_JWT_SECRET: undefined,
+    SESSION_FORWARD_URL: `${app.origin}/me`,
+    SESSION_CACHE_SECONDS: '600',
+    ...changes,
+  })
+  brokers.push(broker)
+  return broker
+}
+
+/** Asks with one cookie, and tells the user that the vendor gave a token for, or the code of the refusal. */
+async function ask(broker: RunningBroker, headers: Record<string, string> = {}): Promise<string> {
+  const lines = { Origin: 'https://app.example.com', Cookie: 'sid=1', ...headers }
+  const { body } = await send(`${broker.url}/widget-token`, Object.entries(lines))
+  const { token, code } = JSON.parse(body) as { token?: string; code?: string }
+  if (token === undefined) return code!
+  const claims = Buffer.from(token.split('.')[1]!, 'base64url').toString()
+  return (JSON.parse(claims) as { email: string }).email.split('@')[0]!
+}
+
+const noCache = { 'Cache-Control': 'no-cache' }
+
+/** Waits until the app has been asked so many questions. */
+const untilAsked = (count: number) => vi.waitFor(() => expect(app.received).toHaveLength(count))
+
+describe('a slow yes', () => {
+  it.each<[string, Record<string, string>]>([
+    ['the same browser', {}],
+    ['another browser', { 'User-Agent': 'another' }],
+  ])('that was asked before the sign-out which %s was told of is not remembered', async (_name, other) => {
+    const broker = await start()
+    holding = true
+    const early = ask(broker)
+    await untilAsked(1)
+    user = undefined
+    const late = ask(broker, { ...noCache, ...other })
+    await untilAsked(2)
+    held[1]!()
+    expect(await late).toBe('session_invalid')
+    held[0]!()
+    expect(await early).toBe('ann')
+    holding = false
+    expect(await ask(broker)).toBe('session_invalid')
+  })
+
+  it('that was asked before a sign-in as another user is not remembered', async () => {
+    const broker = await start()
+    holding = true
+    const early = ask(broker)
+    await untilAsked(1)
+    user = 'bob'
+    const late = ask(broker, noCache)
+    await untilAsked(2)
+    held[1]!()
+    expect(await late).toBe('bob')
+    held[0]!()
+    expect(await early).toBe('ann')
+    holding = false
+    expect(await ask(broker)).toBe('bob')
+    expect(app.received).toHaveLength(2)
+  })
+})
+
+describe('a fresh look', () => {
+  it('replaces what is remembered under other circumstances, too', async () => {
+    const broker = await start()
+    const phone = { 'User-Agent': 'phone' }
+    expect(await ask(broker, phone)).toBe('ann')
+    user = 'bob'
+    expect(await ask(broker, noCache)).toBe('bob')
+    expect(await ask(broker, phone)).toBe('bob')
+  })
+
+  it('that meets an outage leaves what is remembered', async () => {
+    const broker = await start()
+    expect(await ask(broker)).toBe('ann')
+    app.answer = (_request, response) => void response.writeHead(500).end()
+    expect(await ask(broker, noCache)).toBe('session_source_unavailable')
+    expect(await ask(broker)).toBe('ann')
+  })
+
+  it('is one question at a time, however many ask', async () => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '1000' })
+    const users = await Promise.all(Array.from({ length: 200 }, () => ask(broker, noCache)))
+    expect(new Set(users)).toEqual(new Set(['ann']))
+    expect(mostOpen).toBe(1)
+  })
+
+  it('is answered by a question that began after it, also beside another fresh look', async () => {
+    const broker = await start()
+    holding = true
+    const first = ask(broker, noCache)
+    await untilAsked(1)
+    user = 'bob'
+    const others = [ask(broker, noCache), ask(broker, noCache)]
+    await vi.waitFor(() => expect(broker.server.listening && open).toBe(1))
+    await send(`${broker.url}/healthz`, [], 'GET')
+    held[0]!()
+    await untilAsked(2)
+    held[1]!()
+    expect([await first, await Promise.all(others)]).toEqual(['ann', ['bob', 'bob']])
+    expect([app.received.length, mostOpen]).toEqual([2, 1])
+  })
+
+  it('goes on for others when the caller whose question it is leaves', async () => {
+    const broker = await start()
+    holding = true
+    const leaving = new AbortController()
+    const headers = { origin: 'https://app.example.com', cookie: 'sid=1', ...noCache }
+    const left = fetch(`${broker.url}/widget-token`, { method: 'POST', headers, signal: leaving.signal })
+    await untilAsked(1)
+    const stayed = ask(broker, noCache)
+    await send(`${broker.url}/healthz`, [], 'GET')
+    leaving.abort()
+    await expect(left).rejects.toThrow(/abort/i)
+    await untilAsked(2)
+    held[1]!()
+    expect(await stayed).toBe('ann')
+  })
+
+  it('is refused without a question beyond the limit of its session, and the limit is that session alone', async () => {
+    const broker = await start({ RATE_LIMIT_PER_MINUTE: '3' })
+    user = undefined
+    const codes: string[] = []
+    for (let count = 0; count < 6; count += 1) codes.push(await ask(broker, noCache))
+    const refused = ['session_invalid', 'session_invalid', 'session_invalid']
+    expect(codes).toEqual([...refused, 'rate_limited', 'rate_limited', 'rate_limited'])
+    expect(app.received).toHaveLength(3)
+    user = 'bob'
+    expect(await ask(broker, { ...noCache, Cookie: 'sid=2' })).toBe('bob')
+    expect(await ask(broker)).toBe('bob')
+  })
+})
+
+const channelLines = (broker: RunningBroker) =>
+  broker.logLines().filter(({ event }) => event === 'redis_channel')
+
+describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, () => {
+  let redis: RedisServer
+
+  beforeEach(async () => {
+    redis = await createRedisServer()
+    await redis.start()
+  })
+
+  afterEach(() => redis.close())
+
+  /** Two replicas, each known to hear the other. */
+  async function startTwo(): Promise<[RunningBroker, RunningBroker]> {
+    const replicas = [await start({ REDIS_URL: redis.url }), await start({ REDIS_URL: redis.url })] as const
+    await untilListening(2)
+    return [...replicas]
+  }
+
+  const untilListening = (count: number) =>
+    vi.waitFor(async () => expect(await redis.subscribers('token-broker:sessions')).toBe(count), {
+      timeout: 15_000,
+      interval: 50,
+    })
+
+  it('forget the former user of a cookie that one of them looked at anew', async () => {
+    const [one, two] = await startTwo()
+    expect([await ask(one), await ask(two)]).toEqual(['ann', 'ann'])
+    user = 'bob'
+    expect(await ask(one, noCache)).toBe('bob')
+    await vi.waitFor(async () => expect(await ask(two)).toBe('bob'))
+    expect(await ask(one)).toBe('bob')
+    expect(app.received).toHaveLength(4)
+  })
+
+  it('forget a user whose sign-out one of them saw', async () => {
+    const [one, two] = await startTwo()
+    expect([await ask(one), await ask(two)]).toEqual(['ann', 'ann'])
+    user = undefined
+    expect(await ask(one, noCache)).toBe('session_invalid')
+    await vi.waitFor(async () => expect(await ask(two)).toBe('session_invalid'))
+  })
+
+  it('remember other sessions, and what an outage did not answer', async () => {
+    const [one, two] = await startTwo()
+    await ask(two)
+    await ask(two, { Cookie: 'sid=2' })
+    await ask(one, { ...noCache, Cookie: 'sid=3' })
+    app.answer = (_request, response) => void response.writeHead(500).end()
+    expect(await ask(one, noCache)).toBe('session_source_unavailable')
+    expect([await ask(two), await ask(two, { Cookie: 'sid=2' })]).toEqual(['ann', 'ann'])
+  })
+
+  it('forget everybody after Redis was away, since they may have missed something', async () => {
+    const [one, two] = await startTwo()
+    expect(await ask(two)).toBe('ann')
+    await redis.kill()
+    await vi.waitFor(() => expect(channelLines(two)).toHaveLength(1))
+    user = 'bob'
+    expect(await ask(one, noCache)).toBe('bob')
+    expect(await ask(two)).toBe('ann')
+    await redis.start()
+    await untilListening(2)
+    await vi.waitFor(async () => expect(await ask(two)).toBe('bob'))
+    const states = channelLines(two).map(({ level, direction, state }) => [level, direction, state])
+    expect(states).toEqual([
+      ['warn', 'listen', 'left'],
+      ['info', 'listen', 'joined'],
+    ])
+  })
+
+  it('answer while Redis hangs', async () => {
+    const [one] = await startTwo()
+    redis.freeze()
+    expect(await ask(one, noCache)).toBe('ann')
+    redis.thaw()
+  })
+})
