@@ -33,6 +33,7 @@ interface BrokerOptions {
 /** Wires the parts by the configuration; listens on nothing and reads no environment. */
 export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
   const { vendor, proxy } = config
+  if (config.sessions.identity.requireVerifiedEmail === false) warnOfUnverifiedEmails(logger)
   const outbound = {
     maxConnections: vendor.maxConnections,
     connectTimeoutMs: vendor.timeoutMs / 2,
@@ -98,4 +99,11 @@ function createReplicaChannel(url: string | undefined, logger: Logger): Channel 
 function appUrlOf({ sessions }: Config): URL | undefined {
   for (const mode of sessions.modes) if (mode.mode === 'forward-auth') return mode.url
   return undefined
+}
+
+/** Chosen knowingly, but perhaps by somebody else and long ago. */
+function warnOfUnverifiedEmails(logger: Logger): void {
+  const advice =
+    'SESSION_REQUIRE_VERIFIED_EMAIL=false: a user who may choose any email at the session source gets the token of its owner'
+  logger.warn({ event: 'unverified_emails_accepted' }, advice)
 }

@@ -86,11 +86,78 @@ describe('A request with the cookies of a browser', () => {
     ({ headers }) => expectRefused(headers),
   )
 
-  it('passes from its own origin however its Host is spelled', async () => {
-    expect((await ask({ host: 'BROKER.example', origin: own })).status).toBe(200)
+  it.each([
+    ['BROKER.example', own],
+    ['broker.example:80', own],
+    ['Broker.example:443', 'https://broker.example'],
+    ['broker.example', 'https://broker.example'],
+    ['broker.example:8443', 'https://broker.example:8443'],
+    ['[::1]:443', 'https://[::1]'],
+  ])('passes from its own origin by the Host %s with Origin %s', async (host, origin) => {
+    expect((await ask({ host, origin })).status).toBe(200)
   })
 
+  it.each([
+    ['broker.example:443', own],
+    ['broker.example:80', 'https://broker.example'],
+    ['broker.example:8443', own],
+    ['broker.example:', own],
+    ['broker.example', 'ftp://broker.example'],
+    ['broker.example', 'http://user@broker.example'],
+    ['broker.example', 'http://broker.example, http://broker.example'],
+  ])('is refused by the Host %s with Origin %s', (host, origin) => expectRefused({ host, origin }))
+
+  it("is refused from the caller's own X-Forwarded-Host", () =>
+    expectRefused({ origin: attacker, 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }))
+
   it('is refused before its session is looked at', () => expectRefused({ cookie: 'sid=x', origin: attacker }))
+})
+
+describe('PUBLIC_URL', () => {
+  let behindProxy: RunningBroker
+
+  beforeAll(async () => {
+    behindProxy = await startBroker({
+      WIDGET_BASE_URL: vendor.url,
+      PUBLIC_URL: 'https://widgets.example.com/path/, https://www.brand.example:8443',
+      SESSION_JWT_SOURCE: 'cookie:sid',
+      TRUST_PROXY: '127.0.0.1',
+    })
+  })
+
+  afterAll(() => behindProxy.close())
+
+  const statusOf = async (headers: Headers) => {
+    const cookie = `sid=${session}`
+    const asked = {
+      method: 'POST',
+      path: '/widget-token',
+      headers: { host: 'internal:3000', cookie, ...headers },
+    }
+    return (await send(behindProxy.port, asked)).status
+  }
+
+  it.each(['https://widgets.example.com', 'https://www.brand.example:8443', 'http://internal:3000'])(
+    'is our own origin beside Host: %s passes',
+    async (origin) => {
+      expect(await statusOf({ origin })).toBe(200)
+    },
+  )
+
+  it.each([
+    'http://widgets.example.com',
+    'https://widgets.example.com:8443',
+    'https://www.brand.example',
+    'https://widgets.example.com/path/',
+    'https://evil.example',
+  ])('does not make %s our own', async (origin) => {
+    expect(await statusOf({ origin, 'x-forwarded-host': new URL(origin).host })).toBe(403)
+  })
+
+  it('does not speak for a page of another site', async () => {
+    const origin = 'https://widgets.example.com'
+    expect(await statusOf({ origin, 'sec-fetch-site': 'cross-site' })).toBe(403)
+  })
 })
 
 describe('A request that no browser marks', () => {

@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
+import { startVendor, type Vendor } from './peers/vendor.ts'
+
+let vendor: Vendor
+let broker: RunningBroker
+
+beforeEach(async () => {
+  vendor = await startVendor()
+})
+
+afterEach(async () => {
+  await broker.close()
+  vendor.close()
+})
+
+/** The address of a victim, which anybody can register at some providers. */
+async function askAsVictim(setting: string | undefined) {
+  broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    SESSION_REQUIRE_VERIFIED_EMAIL: setting,
+  })
+  const session = await signSession({ sub: 'mallory', email: 'victim@example.com', email_verified: false })
+  const answer = await broker.askToken({ authorization: `Bearer ${session}` })
+  const warned = broker.logLines().some(({ event }) => event === 'unverified_emails_accepted')
+  return { status: answer.status, warned, asked: vendor.requests.length }
+}
+
+describe('an email that its provider calls unverified', () => {
+  it.each([undefined, 'true'])('gets no token where the setting is %s', async (setting) => {
+    expect(await askAsVictim(setting)).toEqual({ status: 403, warned: false, asked: 0 })
+  })
+
+  it('gets one where the operator chose so, and the log says it at the start', async () => {
+    expect(await askAsVictim('false')).toEqual({ status: 200, warned: true, asked: 1 })
+  })
+})
