@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { toModeSettings } from './modes.ts'
 import { findConflicts } from './rules.ts'
+import { secretsOf } from './secrets.ts'
 import { findUnknownNames, resolveSources, type Environment, type Fault } from './files.ts'
 import { fromFiles, variableNames, variables, type Variables } from './variables.ts'
 
@@ -45,6 +46,7 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
     trustedProxies: env.TRUST_PROXY ?? [],
     publicUrls: env.PUBLIC_URL ?? [],
     logLevel: env.LOG_LEVEL,
+    secrets: secretsOf(env),
     widgets: env.WIDGETS ?? [],
     vendor: {
       baseUrl: env.WIDGET_BASE_URL,

@@ -4,7 +4,7 @@ import { OutboundFault, toFault, type Phase } from './fault.ts'
 
 export interface OutboundRequest {
   url: URL
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'OPTIONS'
   headers: Record<string, string>
   body?: string
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */

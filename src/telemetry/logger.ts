@@ -34,6 +34,9 @@ export function createLogger({ level, destination = createStdout() }: LoggerOpti
   return pino(options, destination)
 }
 
+/** For parts that want a logger where nobody reads a log. */
+export const silentLogger: Logger = pino({ level: 'silent' }, { write: () => undefined })
+
 /** Spells the time by RFC 3339, anew only when it has changed: under load, many lines share a millisecond. */
 function createTimeSpelling(): (now: number) => string {
   let spelled = ''

@@ -1,0 +1,120 @@
+import type { BrokerUnderTest } from './broker-under-test.ts'
+import { headerOf } from './broker-under-test.ts'
+import { fail, noBroker, pass, skip, warn, type Check, type Finding, type Patient } from './check.ts'
+import { outcomeOf } from './vendor.ts'
+
+/** An origin that nobody can have: `.invalid` is reserved (RFC 6761 §6.4). */
+const foreignOrigin = 'https://doctor.invalid'
+
+/** The address may be behind a proxy that takes a prefix off, or does not. */
+export const checkReachable: Check = async ({ broker }) => {
+  if (broker === undefined) return noBroker
+  try {
+    const { status } = await broker.ask('readyz')
+    if (status === 200) return pass(`${broker.url.href}readyz answers 200.`)
+    broker.unreachable = status !== 503
+    const advice =
+      status === 503
+        ? 'It is starting or stopping: wait, or look into its log.'
+        : 'Check the address, its path, and that the proxy takes its own prefix off (nginx: proxy_pass with a slash at its end).'
+    return fail(`${broker.url.href}readyz answers ${status}.`, advice)
+  } catch (fault) {
+    broker.unreachable = true
+    const seen = `${broker.url.href} does not answer: ${outcomeOf(fault)}.`
+    return fail(seen, 'Start the broker, and check the address and the certificate.')
+  }
+}
+
+export function checkHttps({ broker }: Patient): Finding {
+  if (broker === undefined) return noBroker
+  const { url } = broker
+  if (url.protocol === 'https:') return pass('The address is https.')
+  const isLoopback = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)
+  if (isLoopback) return warn('The address is http, on this machine.', 'Serve the users by https.')
+  return fail('The address is http: sessions and tokens travel in the clear.', 'Serve the broker by https.')
+}
+
+/** The paths that give out tokens, as far as is known which are configured. */
+function tokenPaths({ config }: Patient): string[] {
+  return config === undefined ? ['widget-token'] : ['widget-token']
+}
+
+/** The guide's "the endpoint validates user authentication". */
+export async function checkSessionRequired(broker: BrokerUnderTest, patient: Patient): Promise<Finding> {
+  for (const path of tokenPaths(patient)) {
+    const { status } = await broker.ask(path, { method: 'POST' })
+    if (status !== 401) {
+      const seen = `/${path} answers ${status} to a caller without a session.`
+      const advice =
+        status < 300
+          ? 'Everybody gets a token: find out which proxy or session source signs such callers in.'
+          : 'It must be 401: check the path, and that a proxy in front hands the request on instead of redirecting it.'
+      return fail(seen, advice)
+    }
+  }
+  return pass('A caller without a session is refused with 401.')
+}
+
+export async function checkForeignOrigin(broker: BrokerUnderTest, patient: Patient): Promise<Finding> {
+  for (const path of tokenPaths(patient)) {
+    const answer = await broker.ask(path, { method: 'POST', headers: { origin: foreignOrigin } })
+    const shared = headerOf(answer, 'access-control-allow-origin')
+    if (shared !== undefined) {
+      const seen = `/${path} lets a foreign page read its answers (Access-Control-Allow-Origin).`
+      return fail(seen, 'Remove the header where a proxy adds it: the broker sends it itself.')
+    }
+    if (answer.status !== 403) {
+      const seen = `/${path} answers ${answer.status} to a page of a foreign origin.`
+      return fail(seen, 'It must be 403: check that the proxy in front hands the Origin header on unchanged.')
+    }
+  }
+  return pass('A page of a foreign origin is refused with 403.')
+}
+
+/** Each origin asks as a browser does before a request with headers of its own. */
+export async function checkAllowedOrigins(broker: BrokerUnderTest, patient: Patient): Promise<Finding> {
+  const origins = [...(patient.config?.allowedOrigins ?? [])]
+  if (origins.length === 0) return skip('ALLOWED_ORIGINS is not set: only pages of the own origin may ask.')
+  const refused: string[] = []
+  for (const origin of origins) {
+    const headers = { origin, 'access-control-request-method': 'POST' }
+    const answers = await Promise.all(
+      tokenPaths(patient).map((path) => broker.ask(path, { method: 'OPTIONS', headers })),
+    )
+    const passes = answers.every(
+      (answer) =>
+        answer.status < 300 &&
+        headerOf(answer, 'access-control-allow-origin') === origin &&
+        headerOf(answer, 'access-control-allow-credentials') === 'true',
+    )
+    if (!passes) refused.push(origin)
+  }
+  if (refused.length === 0) return pass(`The preflight of each passes: ${origins.join(', ')}.`)
+  const advice =
+    'Restart the running broker with the same ALLOWED_ORIGINS, and let no proxy answer OPTIONS or add CORS headers.'
+  return fail(`The preflight of these fails: ${refused.join(', ')}.`, advice)
+}
+
+/** Everything that anybody can fetch, and every answer so far. */
+export async function checkKeyNotPublic(broker: BrokerUnderTest, { config }: Patient): Promise<Finding> {
+  if (config === undefined) return skip('The configuration is not usable: its secrets are not known.')
+  const open = ['', 'config.json', 'bridge.js', 'embed.js', 'openapi.json', 'healthz', 'metrics', '.env']
+  for (const path of open) await broker.ask(path)
+  for (const path of linkedFrom(broker.answers)) await broker.ask(path)
+  const found = broker.answers.filter((answer) => config.secrets.some((secret) => holds(answer, secret)))
+  if (found.length === 0) return pass(`No configured secret is in any of ${broker.answers.length} answers.`)
+  const advice =
+    'Have the secret replaced, then find what puts it there: a file in public/, or a proxy that adds a header.'
+  return fail(`A configured secret is in ${found.length} of ${broker.answers.length} answers.`, advice)
+}
+
+/** What the page loads from the broker itself. */
+function linkedFrom(answers: readonly string[]): Set<string> {
+  const links = answers.flatMap((answer) => [...answer.matchAll(/(?:src|href)="\.?\/?([\w./-]+)"/g)])
+  return new Set(links.map(([, path]) => path!).filter((path) => !path.includes('//')))
+}
+
+function holds(answer: string, secret: string): boolean {
+  if (secret.length < 8) return false
+  return answer.includes(secret) || answer.includes(encodeURIComponent(secret))
+}
