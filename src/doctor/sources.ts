@@ -32,7 +32,9 @@ export async function checkSessionSource(config: Config, { client }: Patient): P
 
 /** A wrong address or credential is the operator's; silence and 5xx are the source's. */
 function isOtherSide({ verdict, outcome }: Reply): boolean {
-  const ours = /^(answer_status_4|answer_not|key_unknown|redis_refused)/.test(outcome)
+  const ours = /^(answer_status_4|answer_not|answer_moved|client_refused|key_unknown|redis_refused)/.test(
+    outcome,
+  )
   return verdict === 'unavailable' && !ours
 }
 
