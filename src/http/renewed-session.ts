@@ -40,8 +40,9 @@ export function createCookieHandOn({ publicUrls, appUrl, logger }: RenewalOption
 }
 
 const advice =
-  'The route at SESSION_FORWARD_URL renews the session cookies with its answer, and the browser did not get them: users are signed out of ' +
-  'your app by our question. Name a route that renews nothing, or serve the broker on the host of your app and set PUBLIC_URL'
+  'The route at SESSION_FORWARD_URL renews the session cookies with its answer, and the browser did not get them. If that ends the old ' +
+  'session, our question signs users out of your app: name a route that renews nothing, or serve the broker on the host of your app ' +
+  'and set PUBLIC_URL'
 
 /** A caller that is no browser may leave the header out. */
 function comesFrom({ headers: { origin } }: Request, hostname: string | undefined): boolean {

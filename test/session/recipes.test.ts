@@ -1,0 +1,160 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { authJsMissing, startAuthJs } from '../peers/authjs.ts'
+import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { djangoMissing, startDjango } from '../peers/django.ts'
+import { send } from '../peers/door.ts'
+import type { Endpoint } from '../peers/endpoint.ts'
+import { signInProxies, startSignInProxy } from '../peers/sign-in-proxies.ts'
+import { startVendor, type Vendor } from '../peers/vendor.ts'
+
+// The settings that docs/sessions.md has for an app, with that app.
+
+interface App {
+  origin: string
+  /** The session cookie of a user, as a pair. */
+  signIn(email: string): Promise<string>
+  close(): Promise<void>
+}
+
+let vendor: Vendor
+let brokers: RunningBroker[]
+
+beforeEach(async () => {
+  vendor = await startVendor()
+  brokers = []
+})
+
+afterEach(async () => {
+  await Promise.all(brokers.map((broker) => broker.close()))
+  vendor.close()
+})
+
+/** The recipe's settings at a broker on the app's own host. */
+async function follow(recipe: Record<string, string>): Promise<RunningBroker> {
+  const broker = await startBroker({
+    WIDGET_BASE_URL: vendor.url,
+    SESSION_MODE: 'forward-auth',
+    SESSION_JWT_SECRET: undefined,
+    PUBLIC_URL: 'http://127.0.0.1',
+    ...recipe,
+  })
+  brokers.push(broker)
+  return broker
+}
+
+async function ask(broker: RunningBroker, cookie: string) {
+  const lines = [
+    ['Cookie', cookie],
+    ['Sec-Fetch-Site', 'same-origin'],
+  ] as const
+  const { status, body, headers } = await send(`${broker.url}/widget-token`, lines)
+  const { code } = JSON.parse(body) as { code?: string }
+  return {
+    status,
+    code,
+    setCookies: headers['set-cookie'],
+    emails: vendor.requests.map((one) => one.headers.email),
+  }
+}
+
+const signedIn = { status: 200, emails: ['ada@example.com'] }
+const signedOut = { status: 401, code: 'session_invalid', emails: [] }
+
+describe.skipIf(authJsMissing)(`Auth.js ${authJsMissing ?? ''}`, () => {
+  let app: App
+
+  beforeAll(async () => {
+    app = await startAuthJs()
+  })
+
+  afterAll(() => app.close())
+
+  const recipe = () => ({
+    SESSION_FORWARD_URL: `${app.origin}/api/auth/session`,
+    SESSION_FORWARD_COOKIES: 'authjs.session-token,__Secure-authjs.session-token',
+    SESSION_EMAIL_CLAIM: 'user.email',
+  })
+
+  it('signs its user in, and hands on the session cookie that it renews with each look', async () => {
+    const broker = await follow(recipe())
+    const answer = await ask(broker, await app.signIn('ada@example.com'))
+    expect(answer).toMatchObject(signedIn)
+    expect(answer.setCookies).toEqual([expect.stringMatching(/^authjs\.session-token=ey/)])
+    const renewed = answer.setCookies![0]!.split(';')[0]!
+    expect(await ask(broker, renewed)).toMatchObject({ status: 200 })
+  })
+
+  it('has nobody signed in with a cookie of no session', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, 'authjs.session-token=guess')).toMatchObject(signedOut)
+  })
+
+  it('is not asked for a visitor without its session cookie', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, 'theme=dark')).toMatchObject({ status: 401, code: 'session_missing' })
+  })
+})
+
+describe.skipIf(djangoMissing)(`Django ${djangoMissing ?? ''}`, () => {
+  let app: App
+
+  beforeAll(async () => {
+    app = await startDjango()
+  })
+
+  afterAll(() => app.close())
+
+  const recipe = () => ({
+    SESSION_FORWARD_URL: `${app.origin}/me`,
+    SESSION_FORWARD_COOKIES: 'sessionid',
+  })
+
+  it('signs its user in', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, await app.signIn('ada@example.com'))).toMatchObject(signedIn)
+  })
+
+  it.each(['sessionid=guess', 'sessionid=; theme=dark'])('has nobody signed in with %s', async (cookie) => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, cookie)).toMatchObject({ status: 401, emails: [] })
+  })
+
+  it('hands on the session cookie that it renews', async () => {
+    const broker = await follow(recipe())
+    const { setCookies } = await ask(broker, await app.signIn('ada@example.com'))
+    expect(setCookies).toEqual([expect.stringMatching(/^sessionid=/)])
+  })
+})
+
+describe.each([
+  ['oauth2-proxy', 'X-Auth-Request-Email', 'X-Auth-Request-User'],
+  ['Authelia', 'Remote-Email', 'Remote-User'],
+  ['authentik', 'X-authentik-email', 'X-authentik-uid'],
+] as const)('%s, by its documentation,', (name, email, user) => {
+  const proxy = signInProxies[name]
+  let service: Endpoint
+
+  beforeAll(async () => {
+    service = await startSignInProxy(proxy)
+  })
+
+  afterAll(() => service.close())
+
+  const recipe = () => ({
+    SESSION_FORWARD_URL: service.origin + proxy.path,
+    SESSION_FORWARD_COOKIES: proxy.cookie,
+    SESSION_EMAIL_CLAIM: `header:${email}`,
+    SESSION_SUBJECT_CLAIM: `header:${user}`,
+    PUBLIC_URL: 'https://app.example.com/widgets/',
+  })
+
+  it('signs its user in', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, `theme=dark; ${proxy.cookie}=good`)).toMatchObject(signedIn)
+  })
+
+  it('has nobody signed in with a cookie of no session', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, `${proxy.cookie}=guess`)).toMatchObject(signedOut)
+  })
+})
