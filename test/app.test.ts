@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
 import { send, type Answer, type Question } from './peers/exchange.ts'
 import { accessLineOf, expectProblem } from './peers/promises.ts'
@@ -15,23 +15,16 @@ beforeAll(async () => {
   session = `Bearer ${await signSession()}`
 })
 
-afterAll(async () => {
-  await broker.close()
-  vendor.close()
-})
-
 const app = 'https://app.example.com'
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
+type Spoiled = Omit<Question, 'headers'> & { headers?: Record<string, string | string[]> }
+
 /** Asks for a token as a script of the allowed page does; each row spoils or adds one thing. */
-function askToken({ headers = {}, ...question }: Question): Promise<Answer> {
+function askToken({ headers = {}, ...question }: Spoiled): Promise<Answer> {
   const valid = { origin: app, authorization: session }
-  return send(broker.port, {
-    method: 'POST',
-    path: '/widget-token',
-    ...question,
-    headers: { ...valid, ...headers },
-  })
+  const asked = { method: 'POST', path: '/widget-token', ...question }
+  return send(broker.port, { ...asked, headers: { ...valid, ...headers } })
 }
 
 describe('What is served', () => {
@@ -124,7 +117,7 @@ describe('POST /widget-token', () => {
   })
 })
 
-type Row = [promise: string, question: Question, status: number, code: string, more?: object]
+type Row = [promise: string, question: Spoiled, status: number, code: string, more?: object]
 
 const none = { authorization: [] }
 const refusals: Row[] = [
@@ -281,8 +274,6 @@ describe('A session in a cookie', () => {
     token = await signSession()
     cookies = await startBroker({ WIDGET_BASE_URL: vendor.url, SESSION_JWT_SOURCE: 'cookie:sid' })
   })
-
-  afterAll(() => cookies.close())
 
   const ask = (cookie: string | string[]) =>
     send(cookies.port, { method: 'POST', path: '/widget-token', headers: { origin: app, cookie } })

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
 import { startVendor, type Vendor } from './peers/vendor.ts'
 
@@ -7,11 +7,6 @@ let broker: RunningBroker
 
 beforeEach(async () => {
   vendor = await startVendor()
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 /** The address of a victim, which anybody can register at some providers. */

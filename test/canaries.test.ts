@@ -1,12 +1,12 @@
-import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { mintVendorToken, startVendor, type Vendor, type VendorAnswer } from './peers/vendor.ts'
 import { sessionSecret, signSession, startBroker, validEnvironment } from './peers/broker.ts'
 import { send, sendBytes, type Answer, type Question } from './peers/exchange.ts'
+import { listen } from './peers/listen.ts'
 import { startProcess } from './peers/process.ts'
 
 // One secret for each place from which something could leak. `Zq7` begins none that occurs by chance.
@@ -65,9 +65,7 @@ const app = createServer((_request, response) => {
 
 beforeAll(async () => {
   vendor = await startVendor()
-  app.listen(0, '127.0.0.1')
-  await once(app, 'listening')
-  const { port } = app.address() as { port: number }
+  const whoAmIUrl = `${await listen(app)}/me`
   environment = {
     WIDGET_BASE_URL: vendor.url,
     WIDGET_API_KEY: planted.apiKey,
@@ -76,14 +74,8 @@ beforeAll(async () => {
     VENDOR_TIMEOUT_MS: '300',
     TOKEN_CACHE_SECONDS: '0',
     SESSION_CACHE_SECONDS: '0',
-    SESSION_FORWARD_URL: `http://127.0.0.1:${port}/me`,
+    SESSION_FORWARD_URL: whoAmIUrl,
   }
-})
-
-afterAll(() => {
-  vendor.close()
-  app.close()
-  app.closeAllConnections()
 })
 
 const vendorAnswers: [what: string, answer: VendorAnswer][] = [
@@ -159,7 +151,6 @@ async function askEverything(more: Record<string, string>) {
   const asked = await questions()
   const answers = await Promise.all(asked.map((question) => send(broker.port, question)))
   for (const question of asked.slice(0, 3)) answers.push(await send(broker.port, question))
-  await broker.close()
   return { answers, log: broker.logText() }
 }
 
@@ -204,7 +195,6 @@ describe('No secret, token, cookie or email', () => {
     const unread = await sendBytes(broker.port, `GET ${path} HTTP/1.1\r\nCookie: ${planted.cookie}\0\r\n\r\n`)
     expect([found.status, unread[0]?.status]).toEqual([404, 400])
     expectNoCanary(JSON.stringify([found, unread]) + broker.logText())
-    await broker.close()
   })
 
   it('but the token itself is in the one answer that is for it, and there alone', async () => {
@@ -219,7 +209,6 @@ describe('No secret, token, cookie or email', () => {
     expect(fresh.logText()).toContain('token_issued')
     expect(fresh.logText()).not.toContain(token)
     expect(fresh.logText()).not.toContain(authorization.slice(7))
-    await fresh.close()
   })
 
   it('is in what the process says when a bug ends it', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from './peers/broker.ts'
 import { parseAnswers, type Answer } from './peers/exchange.ts'
 import { startVendor, type Vendor } from './peers/vendor.ts'
@@ -15,11 +15,6 @@ beforeAll(async () => {
     SESSION_JWT_SOURCE: 'bearer,cookie:sid,header:x-token',
     RATE_LIMIT_PER_MINUTE: '1000000',
   })
-})
-
-afterAll(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 /** Sends bytes and the end of the stream; resolves to whatever comes back. */

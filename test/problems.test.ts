@@ -1,12 +1,12 @@
 import { createExactRouter } from '../src/http/router.ts'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { logRequests } from '../src/http/request-log.ts'
 import { sendProblem, writeProblem } from '../src/http/write-problem.ts'
 import { Problem, problemDocument, type ProblemCode } from '../src/problems.ts'
 import { send } from './peers/exchange.ts'
+import { listen } from './peers/listen.ts'
 import { accessLineOf, expectProblem } from './peers/promises.ts'
 
 // The table of the contract.
@@ -78,17 +78,10 @@ describe('The last error handler', () => {
   })
   app.use(writeProblem)
   const server = createServer(app)
-  let port: number
+  let origin: string
 
   beforeAll(async () => {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as { port: number }).port
-  })
-
-  afterAll(() => {
-    server.close()
-    server.closeAllConnections()
+    origin = await listen(server)
   })
 
   it.each([
@@ -99,7 +92,7 @@ describe('The last error handler', () => {
   ])(
     'makes of whatever %s an internal problem, and tells the log where it arose',
     async (path, errorName) => {
-      const answer = await send(port, { path })
+      const answer = await send(origin, { path })
       expectProblem(answer, 500, 'internal')
       expect(JSON.stringify(answer)).not.toContain(secret)
       const line = await accessLineOf(log, answer.headers['x-request-id'])
@@ -111,13 +104,13 @@ describe('The last error handler', () => {
   )
 
   it('cuts an answer that has begun, so that half is not taken for whole', async () => {
-    const begun = send(port, { path: '/begun', headers: { 'x-request-id': 'begun' } })
+    const begun = send(origin, { path: '/begun', headers: { 'x-request-id': 'begun' } })
     await expect(begun).rejects.toThrow(/aborted|reset|hang up|terminated/i)
     expect(await accessLineOf(log, 'begun')).toMatchObject({ route: '/begun', status: 499 })
   })
 
   it('keeps the cause of a known problem to itself', async () => {
-    expectProblem(await send(port, { path: '/lost' }), 503, 'vendor_timeout')
+    expectProblem(await send(origin, { path: '/lost' }), 503, 'vendor_timeout')
     expect(lines.join('')).not.toContain(secret)
   })
 })

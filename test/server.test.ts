@@ -24,8 +24,6 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((broker) => broker.close()))
 })
 
-afterAll(() => vendor.close())
-
 async function start(environment: Record<string, string> = {}, options = {}) {
   const limits = { SHUTDOWN_DELAY_MS: '0', SHUTDOWN_TIMEOUT_MS: '5000', VENDOR_TIMEOUT_MS: '20000' }
   const broker = await startProcess({ WIDGET_BASE_URL: vendor.url, ...limits, ...environment }, options)

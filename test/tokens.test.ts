@@ -207,11 +207,6 @@ describe('POST /widget-token', () => {
     vendor = await startVendor()
   })
 
-  afterEach(async () => {
-    await broker.close()
-    vendor.close()
-  })
-
   async function start(environment: Record<string, string> = {}): Promise<void> {
     broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '1000', ...environment })
   }

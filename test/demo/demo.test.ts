@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { startDemo } from '../../src/demo/start.ts'
+import { atEnd } from '../peers/clean-up.ts'
+import { listen, portOf } from '../peers/listen.ts'
 
 const entry = join(import.meta.dirname, '../../dist/demo/main.js')
 let demo: Awaited<ReturnType<typeof startDemo>>
 
 beforeAll(async () => {
   demo = await startDemo({ host: '127.0.0.1', port: 0, sandboxPort: 0, logLevel: 'silent' })
+  atEnd(() => demo.close())
 })
-
-afterAll(() => demo.close())
 
 function post(path: string, body: object = {}, headers: Record<string, string> = {}) {
   return fetch(demo.address + path, {
@@ -136,12 +136,11 @@ describe('npm run demo', () => {
   })
 
   test.each(['PORT', 'SANDBOX_PORT'])('says in one sentence that %s is in use, and exits 1', async (name) => {
-    const occupant = createServer().listen(0, '127.0.0.1')
-    await once(occupant, 'listening')
-    const { port } = occupant.address() as AddressInfo
+    const occupant = createServer()
+    await listen(occupant)
+    const port = portOf(occupant)
     const { child, output } = start({ [name]: String(port) })
     expect(await once(child, 'close')).toEqual([1, null])
     expect(output).toEqual({ stdout: '', stderr: `Port ${port} is in use: set ${name} to another.\n` })
-    occupant.close()
   })
 })

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
 import { whyMissing } from '../peers/binary.ts'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { diagnose, printed, runDoctor } from '../peers/doctor.ts'
 import { openFront } from '../peers/front.ts'
-import { listen, shut } from '../peers/listen.ts'
+import { listen } from '../peers/listen.ts'
 
 const email = 'zoe.planted@example.com'
 const secrets = {
@@ -50,11 +50,6 @@ beforeAll(async () => {
     ALLOWED_ORIGINS: 'https://app.example.com,https://www.example.com',
   }
   broker = await startBroker(environment)
-})
-
-afterAll(async () => {
-  await broker.close()
-  await shut(vendor)
 })
 
 const examine = (changes: Record<string, string> = {}, url = broker.url) =>

@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { diagnose, printed } from '../peers/doctor.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { broker as client, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
-import { listen, shut } from '../peers/listen.ts'
+import { listen } from '../peers/listen.ts'
 import { createRedisServer, redisMissing } from '../peers/redis.ts'
 
 const email = 'zoe.planted@example.com'
@@ -37,8 +37,6 @@ beforeEach(() => {
   app.received.length = 0
   sandbox.faults.set('none')
 })
-
-afterAll(() => Promise.all([app.close(), provider.close(), shut(vendor)]))
 
 const examine = (changes: Record<string, string> = {}, cwd?: string) =>
   diagnose(['--email', email], { ...environment, ...changes }, cwd)

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { parseAnswers, send } from '../peers/exchange.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
@@ -15,11 +15,6 @@ beforeAll(async () => {
   vendor = await startVendor()
   broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '100000' })
   session = `Bearer ${await signSession()}`
-})
-
-afterAll(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 const json = { 'content-type': 'application/json' }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
@@ -17,11 +17,6 @@ beforeAll(async () => {
     RATE_LIMIT_PER_MINUTE: '100000',
   })
   session = await signSession()
-})
-
-afterAll(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 const allowed = 'https://app.example.com'
@@ -124,8 +119,6 @@ describe('PUBLIC_URL', () => {
       TRUST_PROXY: '127.0.0.1',
     })
   })
-
-  afterAll(() => behindProxy.close())
 
   const statusOf = async (headers: Headers) => {
     const cookie = `sid=${session}`
@@ -291,6 +284,5 @@ describe('Without ALLOWED_ORIGINS', () => {
     const from = (origin: string) => alone.askToken({ origin })
     expect((await from(allowed)).status).toBe(403)
     expect((await from(alone.url)).status).toBe(200)
-    await alone.close()
   })
 })

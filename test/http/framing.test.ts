@@ -1,11 +1,12 @@
 import { EventEmitter, once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { parseAnswers, sendBytes } from '../peers/exchange.ts'
+import { listen, portOf } from '../peers/listen.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -19,11 +20,6 @@ beforeAll(async () => {
   broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '100000' })
   ada = await signSession()
   bob = await signSession({ sub: 'bob', email: 'bob@example.com' })
-})
-
-afterAll(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 const health = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
@@ -241,9 +237,8 @@ describe('Slow clients', () => {
   it('who drips a header or a body, or says nothing, is cut off with 408, while others are served', async () => {
     const hurry = { headersTimeout: 100, requestTimeout: 150, connectionsCheckingInterval: 50 }
     const server = createHttpServer(broker.broker.app, createLogger({ level: 'silent' }), hurry)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
+    await listen(server)
+    const port = portOf(server)
     const header = drip(port, 'GET /healthz HTTP/1.1\r\nHost: a\r\n')
     const json = 'Content-Type: application/json\r\nContent-Length: 900\r\n'
     const body = drip(port, post(json))
@@ -254,7 +249,6 @@ describe('Slow clients', () => {
     expect((await body).at(-1)?.status).toBe(408)
     expect((await silence).at(-1)?.status).toBe(408)
     expect((await expecting).map(({ status }) => status)).toEqual([100, 408])
-    server.close()
   })
 })
 

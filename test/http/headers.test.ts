@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
 
@@ -7,8 +7,6 @@ let broker: RunningBroker
 beforeAll(async () => {
   broker = await startBroker({ WIDGET_BASE_URL: 'https://widgets.example' })
 })
-
-afterAll(() => broker.close())
 
 /** What differs from request to request or says nothing about security. */
 const passing = new Set([

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocalCounter } from '../../src/http/counter.ts'
 import { networkOf } from '../../src/http/client-address.ts'
 import { createRedis } from '../../src/outbound/redis.ts'
@@ -10,26 +10,14 @@ import { createRedisServer, redisMissing, type RedisServer } from '../peers/redi
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 let vendor: Vendor
-const brokers: RunningBroker[] = []
 
 beforeEach(async () => {
   vendor = await startVendor()
 })
 
-afterEach(async () => {
-  await Promise.all(brokers.splice(0).map((broker) => broker.close()))
-  vendor.close()
-})
-
-async function start(environment: Record<string, string> = {}): Promise<RunningBroker> {
-  const broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
-    RATE_LIMIT_PER_MINUTE: '3',
-    TOKEN_CACHE_SECONDS: '0',
-    ...environment,
-  })
-  brokers.push(broker)
-  return broker
+function start(environment: Record<string, string> = {}): Promise<RunningBroker> {
+  const limits = { RATE_LIMIT_PER_MINUTE: '3', TOKEN_CACHE_SECONDS: '0' }
+  return startBroker({ WIDGET_BASE_URL: vendor.url, ...limits, ...environment })
 }
 
 async function statuses(
@@ -149,7 +137,6 @@ describe('The limit of refusals per client network', () => {
   beforeEach(async () => {
     app = await startEndpoint(refuse)
   })
-  afterEach(() => app.close())
 
   const startWithApp = (environment = {}) =>
     start({ ...forwarded, SESSION_FORWARD_URL: `${app.origin}/me`, ...environment })
@@ -240,8 +227,6 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     await redis.start()
   })
 
-  afterEach(() => redis.close())
-
   /** A broker whose Redis is connected: what it minted before counted for itself. */
   async function startShared(environment: Record<string, string> = {}): Promise<RunningBroker> {
     const broker = await start({ REDIS_URL: redis.url, ...environment })
@@ -279,7 +264,6 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     app.answer = refuse
     for (const response of held) refuse(undefined, response)
     await Promise.all(asked)
-    await app.close()
   })
 
   it('count each for itself without it, say so once, and once that it is back', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { startBroker, signSession, type RunningBroker } from '../peers/broker.ts'
 import { send, sendBytes } from '../peers/exchange.ts'
 import { accessLineOf } from '../peers/promises.ts'
@@ -10,11 +10,6 @@ let broker: RunningBroker
 beforeEach(async () => {
   vendor = await startVendor()
   broker = await startBroker({ WIDGET_BASE_URL: vendor.url, TRUST_PROXY: '10.0.0.0/8', LOG_LEVEL: 'debug' })
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 const linesOf = (event: string | undefined) => broker.logLines().filter((line) => line.event === event)
@@ -70,7 +65,6 @@ describe('The log', () => {
     }
     expect(broker.logLines()).toMatchObject([{ level: 'debug', route: path }, { level: 'info' }])
     expect(quiet.logLines()).toMatchObject([{ level: 'info', route: '/config.json' }])
-    await quiet.close()
   })
 
   it.each([
@@ -127,7 +121,6 @@ describe('The log', () => {
       headers: { 'x-forwarded-for': forwarded, forwarded: 'for=1.2.3.4' },
     })
     await vi.waitFor(() => expect(behind.logLines()).toMatchObject([{ clientIp }]))
-    await behind.close()
   })
 })
 

@@ -3,16 +3,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { HttpClient } from '../../src/outbound/client.ts'
 import { OutboundFault } from '../../src/outbound/fault.ts'
 import { startBroker } from '../peers/broker.ts'
 import { makeCertificates, opensslMissing, type Certificates } from '../peers/certificates.ts'
+import { useClient } from '../peers/client.ts'
 import { startFullListener } from '../peers/full-listener.ts'
 import { startProxy } from '../peers/proxy.ts'
 import { giveToken, startRawVendor, type RawVendor } from '../peers/raw.ts'
 
-type Options = Parameters<typeof createHttpClient>[0]
+type Options = Parameters<typeof useClient>[0]
 
 /** Undefined only where the tests that use them are skipped. */
 let certificates: Certificates
@@ -25,16 +26,12 @@ beforeAll(async () => {
   proxy = await startProxy()
 })
 
-afterAll(() => proxy.close())
-
-afterEach(async () => {
-  vendor.close()
-  await client.close()
+afterEach(() => {
   proxy.tunnels.length = 0
 })
 
 function open(options: Partial<Options> = {}) {
-  client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 1000, ca: certificates?.ca, ...options })
+  client = useClient({ maxConnections: 8, connectTimeoutMs: 1000, ca: certificates?.ca, ...options })
 }
 
 /** The status of one call, or the word for its fault. */
@@ -125,7 +122,6 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     await vi.waitFor(() => expect(broker.logLines().at(-1)).toMatchObject({ outcome: 'connect_refused' }))
     expect(broker.logText()).not.toContain('proxy-secret')
     expect(broker.logText()).not.toContain(word)
-    await broker.close()
   })
 })
 
@@ -167,7 +163,6 @@ describe.skipIf(ipv6Missing)(`a host with several addresses ${ipv6Missing ?? ''}
     resolveTo([...Array<string>(4).fill('127.0.0.1'), '::1'])
     expect(await ask({ url: `http://app.test:${port}`, timeoutMs: 900 })).toBe(200)
     live.close()
-    full.close()
   })
 })
 
@@ -179,7 +174,6 @@ describe('a call', () => {
     const startedAt = performance.now()
     expect(await ask({ url: full.url, timeoutMs: 200 })).toBe('timeout_connect')
     expect(performance.now() - startedAt).toBeLessThan(1000)
-    full.close()
   })
 
   it.each([

@@ -1,7 +1,8 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createServer, type Socket } from 'node:net'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { createRedis, RedisFault, type Redis } from '../../src/outbound/redis.ts'
+import { atEnd } from '../peers/clean-up.ts'
+import { listen, portOf } from '../peers/listen.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 
 const password = 'a-password-for-redis'
@@ -30,20 +31,14 @@ function countSockets(): number {
 
 describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, () => {
   let server: RedisServer
-  let redis: Redis | undefined
 
   beforeEach(async () => {
     server = await createRedisServer()
   })
 
-  afterEach(async () => {
-    redis?.close()
-    server.thaw()
-    await server.close()
-  })
-
   function open(changes: { url?: string; timeoutMs?: number } = {}): Redis {
-    redis = createRedis({ url: server.url, timeoutMs: 2_000, ...changes })
+    const redis = createRedis({ url: server.url, timeoutMs: 2_000, ...changes })
+    atEnd(() => redis.close())
     return redis
   }
 
@@ -97,12 +92,10 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
   })
 
   test('A login that is never answered fails at the deadline too.', async () => {
-    const silent = createServer((socket: Socket) => socket.resume()).listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    const { port } = silent.address() as AddressInfo
-    const client = open({ url: `redis://:${password}@127.0.0.1:${port}`, timeoutMs: 300 })
+    const silent = createServer((socket: Socket) => socket.resume())
+    await listen(silent)
+    const client = open({ url: `redis://:${password}@127.0.0.1:${portOf(silent)}`, timeoutMs: 300 })
     expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_timeout' })
-    silent.close()
   })
 
   test('A wrong password is a refusal, without the password in the error.', async () => {
@@ -110,11 +103,9 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await guarded.start()
     const wrong = open({ url: guarded.url.replace('//', '//:a-wrong-guess@') })
     const fault = await read(wrong).catch((error: unknown) => error)
-    wrong.close()
     expect(fault).toMatchObject({ outcome: 'redis_refused', message: 'redis_refused' })
     const right = open({ url: guarded.url.replace('//', `//:${password}@`) })
     await read(right)
-    await guarded.close()
   })
 
   test('An error of one command is a refusal of that command alone.', async () => {

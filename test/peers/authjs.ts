@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { endProgram, findFreePort, startProgram } from './binary.ts'
-import { send } from './door.ts'
+import { findFreePort, startProgram } from './binary.ts'
+import { send } from './exchange.ts'
 
 const program = fileURLToPath(new URL('authjs.mjs', import.meta.url))
 
@@ -18,12 +18,12 @@ function whyPeersMissing(): string | undefined {
 /** An app with Auth.js, and how a browser signs in there. */
 export async function startAuthJs() {
   const port = await findFreePort()
-  const child = await startProgram(process.execPath, [program, String(port)], /listening/)
+  await startProgram(process.execPath, [program, String(port)], /listening/)
   const origin = `http://127.0.0.1:${port}`
 
   /** The session cookie as a pair. */
   async function signIn(email: string): Promise<string> {
-    const { headers, body } = await send(`${origin}/api/auth/csrf`, [], 'GET')
+    const { headers, body } = await send(`${origin}/api/auth/csrf`)
     const { csrfToken } = JSON.parse(body) as { csrfToken: string }
     const form = new URLSearchParams({ csrfToken, email })
     const answer = await fetch(`${origin}/api/auth/callback/credentials`, {
@@ -35,7 +35,7 @@ export async function startAuthJs() {
     return answer.headers.getSetCookie().map(toPair).find(isSession)!
   }
 
-  return { origin, signIn, close: () => endProgram(child, 'SIGKILL') }
+  return { origin, signIn }
 }
 
 const toPair = (line: string) => line.split(';')[0]!

@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { atEnd } from './clean-up.ts'
 
 /**
  * Why the tests that need a program cannot run here; undefined where it is installed. Under CI=true it always is,
@@ -13,7 +14,7 @@ export function whyMissing(program: string, versionFlag: string): string | undef
   return `skipped: ${program} is not installed`
 }
 
-/** Starts a program and waits until it says that it serves; rejects with its last words when it ends before. */
+/** Starts a program until the test is over, and waits until it says that it serves; rejects with its last words when it ends before. */
 export async function startProgram(
   program: string,
   args: readonly string[],
@@ -34,6 +35,7 @@ export async function startProgram(
   // A test process that dies must not leave its servers behind.
   process.once('exit', () => child.kill('SIGKILL'))
   await serving
+  atEnd(() => endProgram(child, 'SIGKILL'))
   return child
 }
 

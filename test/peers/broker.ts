@@ -1,10 +1,11 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
 import { createBroker } from '../../src/broker.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { atEnd } from './clean-up.ts'
+import { listen, portOf, shut } from './listen.ts'
+import { startVendor } from './vendor.ts'
 
 export const sessionSecret = 'the customer app signs its sessions with this secret'
 
@@ -31,24 +32,27 @@ export function signSession(claims: SessionClaims = {}, secret = sessionSecret):
     .sign(new TextEncoder().encode(secret))
 }
 
+type Environment = Record<string, string | undefined>
+
+/** The real broker and a vendor for it, until the test is over, or the file where it is called outside of a test. */
+export async function useBroker(environment: Environment = {}) {
+  const vendor = await startVendor()
+  const broker = await startBroker({ WIDGET_BASE_URL: vendor.url, ...environment })
+  return { vendor, broker }
+}
+
 /** The real broker by the real configuration, on a free port, with its log lines kept. */
-export async function startBroker(
-  environment: Record<string, string | undefined> = {},
-  { signInForm = false } = {},
-) {
+export async function startBroker(environment: Environment = {}, { signInForm = false } = {}) {
   const lines: string[] = []
   const config = loadConfig({ ...validEnvironment, ...environment })
   const logger = createLogger({ level: config.logLevel, destination: { write: (line) => lines.push(line) } })
   const broker = createBroker({ config, logger, signInForm })
   const server = createHttpServer(broker.app, logger)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const url = await listen(server)
   broker.lifecycle.state = 'ready'
-  const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
   return {
     url,
-    port,
+    port: portOf(server),
     server,
     broker,
     /** The log as text, and each line parsed. */
@@ -61,11 +65,10 @@ export async function startBroker(
         sent.set('authorization', `Bearer ${await signSession()}`)
       return fetch(url + path, { method: 'POST', headers: sent })
     },
-    async close() {
-      server.closeAllConnections()
-      server.close()
+    close: atEnd(async () => {
+      await shut(server)
       await broker.close()
-    },
+    }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { endProgram, findFreePort, startProgram } from './binary.ts'
-import { send } from './door.ts'
+import { findFreePort, startProgram } from './binary.ts'
+import { send } from './exchange.ts'
 
 const program = fileURLToPath(new URL('django-app.py', import.meta.url))
 /** Debian's own Python, which has Debian's Django. */
@@ -19,14 +19,14 @@ function whyDjangoMissing(): string | undefined {
 /** An app with Django, and how a browser signs in there. */
 export async function startDjango() {
   const port = await findFreePort()
-  const child = await startProgram(python, [program, String(port)], /listening/)
+  await startProgram(python, [program, String(port)], /listening/)
   const origin = `http://127.0.0.1:${port}`
 
   /** The session cookie as a pair. */
   async function signIn(email: string): Promise<string> {
-    const { headers } = await send(`${origin}/sign-in?email=${encodeURIComponent(email)}`, [], 'GET')
+    const { headers } = await send(`${origin}/sign-in?email=${encodeURIComponent(email)}`)
     return headers['set-cookie']![0]!.split(';')[0]!
   }
 
-  return { origin, signIn, close: () => endProgram(child, 'SIGKILL') }
+  return { origin, signIn }
 }

@@ -1,7 +1,8 @@
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Problem } from '../../src/problems.ts'
 import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
 import { createIdentify, requireEmail, type IdentityPolicy } from '../../src/session/identity.ts'
+import { send, type HeaderLines } from './exchange.ts'
 import { listen, shut } from './listen.ts'
 
 /** What the sessions said of one request, as a caller and an operator would learn it. */
@@ -17,7 +18,7 @@ export interface Verdict {
 export interface Door {
   origin: string
   /** Headers are pairs, so that a name may come twice. */
-  ask(headers: readonly (readonly [string, string])[]): Promise<Verdict>
+  ask(headers: HeaderLines): Promise<Verdict>
   close(): Promise<void>
 }
 
@@ -58,39 +59,7 @@ export async function openDoor(
 }
 
 /** Asks any address that answers with a verdict. */
-export async function ask(
-  origin: string,
-  headers: readonly (readonly [string, string])[],
-  path = '/',
-): Promise<Verdict> {
-  const { body } = await send(origin + path, headers)
+export async function ask(origin: string, headers: HeaderLines, path = '/'): Promise<Verdict> {
+  const { body } = await send(origin, { method: 'POST', path, headers })
   return JSON.parse(body) as Verdict
-}
-
-interface Answer {
-  status: number
-  headers: IncomingMessage['headers']
-  body: string
-}
-
-/** A request whose header lines go out exactly as they are given. */
-export function send(
-  url: string,
-  lines: readonly (readonly [string, string])[],
-  method = 'POST',
-  host = new URL(url).host,
-): Promise<Answer> {
-  const headers = ['Host', host, 'Content-Length', '0', ...lines.flat()]
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject)
-      response.on('end', () => {
-        const body = Buffer.concat(chunks).toString()
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
-      })
-    })
-    request.on('error', reject)
-    request.end()
-  })
 }

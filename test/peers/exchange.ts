@@ -12,20 +12,37 @@ export interface Answer {
 export interface Question {
   method?: string
   path?: string
-  headers?: Record<string, string | string[]>
+  /** By name, or as pairs where their order or their case matters. */
+  headers?: Record<string, string | string[]> | HeaderLines
   body?: string | Buffer
 }
 
-/** One request on a connection of its own, with exactly these headers: `fetch` adds some and forbids others. */
+export type HeaderLines = readonly (readonly [name: string, value: string])[]
+
+/**
+ * One request to a port of the loopback or to a URL there, on a connection of its own, with exactly this path and
+ * these headers: `fetch` adds some, forbids others, and cleans the path.
+ */
 export async function send(
-  port: number,
-  { method = 'GET', path = '/', headers = {}, body }: Question,
+  to: number | string,
+  { method = 'GET', path, headers = {}, body }: Question = {},
 ): Promise<Answer> {
-  const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent: false })
+  const { port, pathname, search } = new URL(typeof to === 'number' ? `http://127.0.0.1:${to}` : to)
+  const lines = isList(headers) ? completeLines(headers, port) : headers
+  const target = { host: '127.0.0.1', port, path: path ?? pathname + search }
+  const outgoing = request({ ...target, method, headers: lines, agent: false })
   const answered = once(outgoing, 'response')
   outgoing.end(body)
   const [incoming] = await answered
   return { status: incoming.statusCode, headers: incoming.headers, body: await text(incoming) }
+}
+
+const isList = (headers: object): headers is HeaderLines => Array.isArray(headers)
+
+/** Node adds nothing to a list of header lines. */
+function completeLines(lines: HeaderLines, port: string): string[] {
+  const host = lines.some(([name]) => name === 'Host') ? [] : ['Host', `127.0.0.1:${port}`]
+  return [...host, 'Content-Length', '0', ...lines.flat()]
 }
 
 /** Sends bytes as they are, and resolves to every answer until the server closes the connection. */

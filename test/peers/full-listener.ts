@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { atEnd } from './clean-up.ts'
 
 const listen = `
   const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 })
@@ -14,11 +15,9 @@ export async function startFullListener() {
   child.kill('SIGSTOP')
   const filling = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
   await once(filling[0]!, 'connect')
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close() {
-      for (const socket of filling) socket.destroy()
-      child.kill('SIGKILL')
-    },
-  }
+  atEnd(() => {
+    for (const socket of filling) socket.destroy()
+    child.kill('SIGKILL')
+  })
+  return { url: `http://127.0.0.1:${port}` }
 }

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { atEnd } from './clean-up.ts'
 import { endProgram, findFreePort, startProgram, whyMissing } from './binary.ts'
 
 /** Why there is no nginx to test with, if so. */
@@ -23,10 +24,10 @@ export async function startNginx(server: string, http = ''): Promise<Nginx> {
   const child = await startProgram('nginx', args, /start worker process \d/)
   return {
     origin: `http://127.0.0.1:${port}`,
-    async close() {
+    close: atEnd(async () => {
       await endProgram(child, 'SIGTERM')
       rmSync(directory, { recursive: true, force: true })
-    },
+    }),
   }
 }
 

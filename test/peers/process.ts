@@ -4,6 +4,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { validEnvironment } from './broker.ts'
+import { atEnd } from './clean-up.ts'
 
 const entry = join(import.meta.dirname, '../../dist/server.js')
 
@@ -40,10 +41,10 @@ export function spawnBroker(environment: Record<string, string> = {}, options: O
     ended,
     /** The log line of an event, as soon as it is written. */
     findLine,
-    async close() {
+    close: atEnd(async () => {
       child.kill('SIGKILL')
       await ended
-    },
+    }),
   }
 }
 

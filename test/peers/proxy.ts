@@ -1,7 +1,8 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { atEnd } from './clean-up.ts'
+import { listen, portOf } from './listen.ts'
 
 /** A forward proxy that opens tunnels for one user, and records who asked for which. */
 export async function startProxy({ user = 'broker', password = 'proxy-secret-1' } = {}) {
@@ -24,16 +25,9 @@ export async function startProxy({ user = 'broker', password = 'proxy-secret-1' 
     vendor.once('connect', () => client.write('HTTP/1.1 200 Connection established\r\n\r\n'))
     vendor.pipe(client).pipe(vendor)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://${user}:${password}@127.0.0.1:${port}`,
-    port,
-    tunnels,
-    close() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    },
-  }
+  await listen(server)
+  atEnd(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  return { url: `http://${user}:${password}@127.0.0.1:${portOf(server)}`, tunnels }
 }

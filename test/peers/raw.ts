@@ -1,6 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { atEnd } from './clean-up.ts'
+import { listen, portOf } from './listen.ts'
 
 /** What happens to a request whose head has arrived. `nth` counts from 1. */
 export type Act = (socket: Socket, nth: number) => void
@@ -53,19 +54,18 @@ export async function startRawVendor(act: Act = giveToken, tls?: TlsOptions) {
   server.on('secureConnection', () => {
     vendor.secured += 1
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  await listen(server)
+  const port = portOf(server)
   return Object.assign(vendor, {
     server,
     port,
     url: `${tls === undefined ? 'http' : 'https'}://${tls === undefined ? '127.0.0.1' : 'localhost'}:${port}`,
     openSockets: () => open.size,
     hangUp,
-    close() {
+    close: atEnd(() => {
       hangUp()
       server.close()
-    },
+    }),
   })
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
+import { atEnd } from './clean-up.ts'
 import { endProgram, findFreePort, startProgram, whyMissing } from './binary.ts'
 
 /** Why there is no Redis to test with, if so. */
@@ -49,9 +50,9 @@ export async function createRedisServer(options: readonly string[] = []): Promis
       const counts = await client.pubSubNumSub(channel).finally(() => client.destroy())
       return counts[channel] ?? 0
     },
-    async close() {
+    close: atEnd(async () => {
       await kill()
       rmSync(directory, { recursive: true, force: true })
-    },
+    }),
   }
 }

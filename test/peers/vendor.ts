@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { EventEmitter, once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
+import { listen, shut } from './listen.ts'
 
 export interface VendorRequest {
   method: string
@@ -44,10 +44,8 @@ export async function startVendor() {
   }
 
   const server = createServer((incoming, response) => void receive(incoming, response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: await listen(server),
     server,
     requests,
     giveToken,
@@ -66,10 +64,7 @@ export async function startVendor() {
       }
       return { asked, release: () => gate.emit('release') }
     },
-    close() {
-      server.closeAllConnections()
-      server.close()
-    },
+    close: () => shut(server),
   }
 }
 

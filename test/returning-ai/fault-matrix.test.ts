@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { signSession, startBroker, validEnvironment, type RunningBroker } from '../peers/broker.ts'
 import { makeCertificates, opensslMissing, type Certificates } from '../peers/certificates.ts'
 import { startFullListener } from '../peers/full-listener.ts'
@@ -15,11 +15,6 @@ let broker: RunningBroker
 
 beforeAll(() => {
   if (opensslMissing === undefined) certificates = makeCertificates()
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 async function meet(act: Act, env: Record<string, string> = {}) {
@@ -69,7 +64,6 @@ describe('a vendor that redirects', () => {
       expect(problem.code).toBe('vendor_bad_response')
       expect(broker.logLines().at(-1)).toMatchObject({ outcome: 'unexpected_redirect', vendorStatus: status })
       expect(elsewhere.connections).toBe(0)
-      elsewhere.close()
     },
   )
 })
@@ -173,6 +167,5 @@ describe('a vendor that cannot be reached', () => {
       outcome: expect.stringMatching(/^(connect_timeout|timeout_connect)$/),
     })
     expect(Number(line?.vendorMs)).toBeLessThan(3300)
-    full.close()
   })
 })

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -18,12 +18,6 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'keys-'))
   file = join(folder, 'key')
   vendor = await startVendor()
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
-  rmSync(folder, { recursive: true })
 })
 
 async function start(content: string, path = file, env = {}) {

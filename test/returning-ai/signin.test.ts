@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { mintVendorToken, startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -8,11 +8,6 @@ let broker: RunningBroker
 beforeEach(async () => {
   vendor = await startVendor()
   broker = await startBroker({ WIDGET_BASE_URL: vendor.url })
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
 })
 
 function say(token: string): void {

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { HttpClient } from '../../src/outbound/client.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { Problem } from '../../src/problems.ts'
 import {
@@ -10,6 +10,7 @@ import {
   type VendorObserver,
   type VendorTransport,
 } from '../../src/returning-ai/transport.ts'
+import { useClient } from '../peers/client.ts'
 import { giveToken, startRawVendor, type RawVendor } from '../peers/raw.ts'
 import { answer, rows } from './faults.ts'
 
@@ -31,11 +32,6 @@ beforeEach(async () => {
   transport = createTransport()
 })
 
-afterEach(async () => {
-  vendor.close()
-  await client.close()
-})
-
 function createTransport(
   options: {
     maxConnections?: number
@@ -44,7 +40,7 @@ function createTransport(
     observer?: VendorObserver
   } = {},
 ) {
-  client = createHttpClient({ maxConnections: options.maxConnections ?? 128, connectTimeoutMs: 1000 })
+  client = useClient({ maxConnections: options.maxConnections ?? 128, connectTimeoutMs: 1000 })
   const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } })
   return createVendorTransport({ client, logger, maxConnections: 128, maxQueue: 1024, ...options })
 }

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { parse } from 'dotenv'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { sampleCredentials } from '../../src/sandbox/credentials.ts'
+import { listen, portOf } from '../peers/listen.ts'
 
 const sandbox = createSandbox()
 const server = createServer(sandbox.app)
@@ -25,18 +25,12 @@ const goodBody = {
 let origin = ''
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  origin = await listen(server)
 })
 
 beforeEach(() => {
   sandbox.requests.length = 0
   sandbox.faults.set('none')
-})
-
-afterAll(async () => {
-  server.closeAllConnections()
-  await new Promise((resolve) => void server.close(resolve))
 })
 
 function signIn(spoiled: Record<string, string | undefined> = {}, path = signinPath, method = 'POST') {
@@ -396,7 +390,7 @@ describe('npm run sandbox', () => {
   })
 
   test('says in one sentence that its port is in use, and exits 1', async () => {
-    const { port } = server.address() as AddressInfo
+    const port = portOf(server)
     const child = spawn(process.execPath, [entry], { env: { SANDBOX_PORT: String(port) } })
     const [said] = (await once(child.stderr, 'data')) as [Buffer]
     expect(said.toString()).toBe(`Port ${port} is in use: set SANDBOX_PORT to another.\n`)

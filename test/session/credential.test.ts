@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { Problem } from '../../src/problems.ts'
 import { cookieNames, createTokenSource } from '../../src/session/credential.ts'
 import { ask } from '../peers/door.ts'
-import { listen, shut } from '../peers/listen.ts'
+import { listen } from '../peers/listen.ts'
 
 interface Reading {
   credential?: string
@@ -31,8 +31,6 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
 beforeAll(async () => {
   origin = await listen(server)
 })
-
-afterAll(() => shut(server))
 
 function bearer(token: string): readonly [string, string] {
   return ['Authorization', `Bearer ${token}`]

@@ -1,5 +1,5 @@
 import { sign } from 'cookie-signature'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
@@ -24,13 +24,6 @@ describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${red
       SESSION_SECRET: `new-secret,${shopSecret}`,
       SESSION_EMAIL_CLAIM: 'user.email',
     })
-  })
-
-  afterAll(async () => {
-    await broker.close()
-    await shop.close()
-    vendor.close()
-    await redis.close()
   })
 
   beforeEach(() => {

@@ -1,11 +1,12 @@
 import { sign } from 'cookie-signature'
 import { createClient } from 'redis'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createExpressSessionVerifier } from '../../src/session/express-session.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { everybody, findMixups } from '../peers/crowd.ts'
+import { atEnd } from '../peers/clean-up.ts'
 import { openDoor, type Door } from '../peers/door.ts'
-import { watchRedis, type Monitor } from '../peers/monitor.ts'
+import { watchRedis } from '../peers/monitor.ts'
 import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
 const anHourAgo = new Date(Date.now() - 3_600_000).toISOString()
@@ -15,7 +16,6 @@ type Verifier = ReturnType<typeof createExpressSessionVerifier>
 describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing ?? ''}`, () => {
   let redis: RedisServer
   let admin: ReturnType<typeof createAdmin>
-  let closings: (() => unknown)[]
 
   function createAdmin() {
     return createClient({ url: redis.url })
@@ -26,20 +26,11 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
     await redis.start()
     admin = createAdmin()
     await admin.connect()
-  })
-
-  afterAll(async () => {
-    admin.destroy()
-    await redis.close()
+    atEnd(() => admin.destroy())
   })
 
   beforeEach(async () => {
-    closings = []
     await admin.flushAll()
-  })
-
-  afterEach(async () => {
-    for (const close of closings) await close()
   })
 
   function createVerifier(
@@ -53,27 +44,15 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       timeoutMs: 2_000,
       ...changes,
     })
-    closings.push(() => verifier.close())
+    atEnd(() => verifier.close())
     return verifier
   }
 
-  async function openStoreDoor(changes: Parameters<typeof createVerifier>[0] = {}): Promise<Door> {
-    const door = await openDoor([createVerifier(changes)], { emailClaims: ['user.email'] })
-    closings.push(() => door.close())
-    return door
-  }
+  const openStoreDoor = (changes: Parameters<typeof createVerifier>[0] = {}): Promise<Door> =>
+    openDoor([createVerifier(changes)], { emailClaims: ['user.email'] })
 
-  async function openShopHere(changes: Partial<Parameters<typeof openShop>[0]> = {}): Promise<Shop> {
-    const shop = await openShop({ storeUrl: redis.url, ...changes })
-    closings.push(() => shop.close())
-    return shop
-  }
-
-  async function openMonitor(): Promise<Monitor> {
-    const monitor = await watchRedis(redis.url)
-    closings.push(() => monitor.close())
-    return monitor
-  }
+  const openShopHere = (changes: Partial<Parameters<typeof openShop>[0]> = {}): Promise<Shop> =>
+    openShop({ storeUrl: redis.url, ...changes })
 
   /** The only key there is. */
   async function findKey(): Promise<string> {
@@ -209,7 +188,11 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
     test.each(spoilings)(
       'A cookie with %s is refused, and Redis is not asked.',
       async (_, spoil, outcome) => {
-        const [shop, door, monitor] = await Promise.all([openShopHere(), openStoreDoor(), openMonitor()])
+        const [shop, door, monitor] = await Promise.all([
+          openShopHere(),
+          openStoreDoor(),
+          watchRedis(redis.url),
+        ])
         const signed = decodeURIComponent((await shop.signIn('ada@example.com')).split('=')[1]!)
         const id = signed.slice(2, signed.lastIndexOf('.'))
         const value = encodeURIComponent(spoil(signed, id))
@@ -220,7 +203,11 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
     )
 
     test('The watch on Redis sees the broker ask when the cookie is good.', async () => {
-      const [shop, door, monitor] = await Promise.all([openShopHere(), openStoreDoor(), openMonitor()])
+      const [shop, door, monitor] = await Promise.all([
+        openShopHere(),
+        openStoreDoor(),
+        watchRedis(redis.url),
+      ])
       await door.ask([['Cookie', await shop.signIn('ada@example.com')]])
       const lines = await monitor.read()
       expect(lines.filter((line) => /"(GET|PTTL)" "sess:/.test(line))).toHaveLength(2)
@@ -261,7 +248,6 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   describe('a store out of reach', () => {
     test('A store that dies is an outage, told at once and with a time to come back, until it is there again.', async () => {
       const own = await createRedisServer()
-      closings.push(() => own.close())
       const door = await openStoreDoor({ storeUrl: own.url })
       const cookie = [
         'Cookie',

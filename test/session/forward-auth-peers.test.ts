@@ -1,33 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { nginxMissing, startNginx, type Nginx } from '../peers/nginx.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 import { openClub, signIn, type Club } from '../peers/club.ts'
-import { send } from '../peers/door.ts'
+import { send } from '../peers/exchange.ts'
 
 const page = ['Origin', 'https://app.example.com'] as const
 
 let club: Club
 let vendor: Vendor
-let brokers: RunningBroker[]
 
 beforeEach(async () => {
   club = await openClub()
   vendor = await startVendor()
-  brokers = []
-})
-
-afterEach(async () => {
-  await Promise.all(brokers.map((broker) => broker.close()))
-  vendor.close()
-  await club.close()
 })
 
 async function startForwardBroker(
   path: string,
   changes: Record<string, string> = {},
 ): Promise<RunningBroker> {
-  const broker = await startBroker({
+  return startBroker({
     WIDGET_BASE_URL: vendor.url,
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
@@ -35,8 +27,6 @@ async function startForwardBroker(
     SESSION_SUBJECT_CLAIM: 'id',
     ...changes,
   })
-  brokers.push(broker)
-  return broker
 }
 
 function emailsAtVendor(): unknown[] {
@@ -47,7 +37,7 @@ async function askToken(
   base: string,
   ...headers: (readonly [string, string])[]
 ): Promise<{ status: number; code?: string; token?: string }> {
-  const { status, body } = await send(`${base}/widget-token`, headers)
+  const { status, body } = await send(`${base}/widget-token`, { method: 'POST', headers })
   return { status, ...(JSON.parse(body) as { code?: string; token?: string }) }
 }
 
@@ -90,7 +80,7 @@ describe('an app with passport and express-session', () => {
     const broker = await startForwardBroker('/api/me', { SESSION_CACHE_SECONDS: '0' })
     const cookie = await signIn(club.origin, 'ada@example.com')
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ status: 200 })
-    await send(`${club.origin}/logout`, [['Cookie', cookie]])
+    await send(`${club.origin}/logout`, { method: 'POST', headers: { cookie } })
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ code: 'session_invalid' })
   })
 
@@ -144,7 +134,7 @@ describe.skipIf(nginxMissing)(`the broker at /widgets/ of the app's own domain $
       await askToken(base, cookie, ['Origin', nginx.origin]),
       await askToken(base, cookie, ['Origin', 'https://evil.example']),
     ]
-    const script = await send(`${base}/bridge.js`, [], 'GET')
+    const script = await send(`${base}/bridge.js`)
     await nginx.close()
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 403])
     expect(emailsAtVendor()).toEqual(['ada@example.com'])

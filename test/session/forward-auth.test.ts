@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createHttpClient, type HttpClient } from '../../src/outbound/client.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { HttpClient } from '../../src/outbound/client.ts'
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
 import { findMixups } from '../peers/crowd.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, policy, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { listen, shut } from '../peers/listen.ts'
@@ -15,18 +16,10 @@ const cookie = ['Cookie', 'sid=abc'] as const
 
 let client: HttpClient
 let endpoint: Endpoint
-let doors: Door[]
 
 beforeEach(async () => {
-  client = createHttpClient({ maxConnections: 64, connectTimeoutMs: 500 })
+  client = useClient({ maxConnections: 64, connectTimeoutMs: 500 })
   endpoint = await startEndpoint(answerJson(ada))
-  doors = []
-})
-
-afterEach(async () => {
-  await Promise.all(doors.map((door) => door.close()))
-  await client.close()
-  await endpoint.close()
 })
 
 interface Changes {
@@ -52,9 +45,7 @@ const usual = () => ({
 async function openForwardDoor(changes: Changes = {}): Promise<Door> {
   const url = new URL('/api/me?fields=email', endpoint.origin)
   const verifier = createForwardAuthVerifier({ ...usual(), url, ...changes })
-  const door = await openDoor([verifier])
-  doors.push(door)
-  return door
+  return openDoor([verifier])
 }
 
 describe('what the endpoint is shown', () => {

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { send } from '../peers/door.ts'
+import { send } from '../peers/exchange.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -18,12 +18,6 @@ let broker: RunningBroker
 beforeEach(async () => {
   service = await startEndpoint((_request, response) => void response.end())
   vendor = await startVendor()
-})
-
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
-  await service.close()
 })
 
 interface Answered {
@@ -45,7 +39,7 @@ async function ask({ status, headers = {}, body }: Answered, changes: Record<str
     VENDOR_TIMEOUT_MS: '1000',
     ...changes,
   })
-  const answer = await send(`${broker.url}/widget-token`, page)
+  const answer = await send(`${broker.url}/widget-token`, { method: 'POST', headers: page })
   const { code, subject } = JSON.parse(answer.body) as { code?: string; subject?: string }
   const outcome = broker.logLines().find((line) => line.route === '/widget-token')?.outcome
   return { status: answer.status, code, outcome, subject, email: vendor.requests[0]?.headers.email }

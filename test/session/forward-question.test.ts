@@ -1,10 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { send } from '../peers/door.ts'
+import { send, type HeaderLines } from '../peers/exchange.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
-
-type Lines = readonly (readonly [string, string])[]
 
 const page = [['Origin', 'https://app.example.com']] as const
 const session = ['Cookie', 'session=abc; _ga=1'] as const
@@ -18,12 +16,6 @@ beforeEach(async () => {
   vendor = await startVendor()
 })
 
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
-  await app.close()
-})
-
 async function open(changes: Record<string, string> = {}) {
   broker = await startBroker({
     WIDGET_BASE_URL: vendor.url,
@@ -34,17 +26,18 @@ async function open(changes: Record<string, string> = {}) {
   })
 }
 
-const ask = (...lines: Lines) => send(`${broker.url}/widget-token`, [...page, ...lines])
+const ask = (...lines: HeaderLines) =>
+  send(`${broker.url}/widget-token`, { method: 'POST', headers: [...page, ...lines] })
 
 /** The headers of the question for one request. */
-async function questionOf(lines: Lines, changes: Record<string, string> = {}) {
+async function questionOf(lines: HeaderLines, changes: Record<string, string> = {}) {
   await open(changes)
   await ask(...lines)
   return app.received.at(-1)?.headers ?? {}
 }
 
 /** How many questions these requests, one after the other, are. */
-async function countQuestions(requests: readonly Lines[], changes: Record<string, string> = {}) {
+async function countQuestions(requests: readonly HeaderLines[], changes: Record<string, string> = {}) {
   await open(changes)
   for (const lines of requests) await ask(...lines)
   return app.received.length
@@ -106,7 +99,7 @@ describe('the forwarded headers of a question', () => {
     await open({ PUBLIC_URL: 'https://app.example.com, http://brand.example' })
     const hosts: unknown[] = []
     for (const host of ['brand.example', 'BRAND.example:80', 'app.example.com', 'evil.example']) {
-      await send(`${broker.url}/widget-token`, [...page, session, ['User-Agent', host]], 'POST', host)
+      await ask(session, ['User-Agent', host], ['Host', host])
       hosts.push(app.received.at(-1)?.headers['x-forwarded-host'])
     }
     expect(hosts).toEqual(['brand.example', 'brand.example', 'app.example.com', 'app.example.com'])
@@ -116,7 +109,7 @@ describe('the forwarded headers of a question', () => {
 describe('an answer is remembered for the same question alone', () => {
   const agent = ['User-Agent', 'one'] as const
 
-  it.each<[string, Lines]>([
+  it.each<[string, HeaderLines]>([
     ['cookie', [['Cookie', 'session=abd; _ga=1'], agent]],
     ['user agent', [session, ['User-Agent', 'two']]],
     ['bearer token', [session, agent, ['Authorization', 'Bearer a']]],

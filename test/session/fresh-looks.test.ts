@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { send } from '../peers/door.ts'
+import { send } from '../peers/exchange.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
@@ -10,7 +10,6 @@ import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 let app: Endpoint
 let vendor: Vendor
-let brokers: RunningBroker[]
 /** Who is signed in at the app; undefined: nobody. */
 let user: string | undefined
 /** Answers that are kept back until a test gives them: each with the user of the moment in which it was asked. */
@@ -32,13 +31,6 @@ beforeEach(async () => {
     else setImmediate(() => answer(response, name))
   })
   vendor = await startVendor()
-  brokers = []
-})
-
-afterEach(async () => {
-  await Promise.all(brokers.map((broker) => broker.close()))
-  vendor.close()
-  await app.close()
 })
 
 function answer(response: ServerResponse, name: string | undefined): void {
@@ -47,7 +39,7 @@ function answer(response: ServerResponse, name: string | undefined): void {
 }
 
 async function start(changes: Record<string, string> = {}): Promise<RunningBroker> {
-  const broker = await startBroker({
+  return startBroker({
     WIDGET_BASE_URL: vendor.url,
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
@@ -55,14 +47,12 @@ async function start(changes: Record<string, string> = {}): Promise<RunningBroke
     SESSION_CACHE_SECONDS: '600',
     ...changes,
   })
-  brokers.push(broker)
-  return broker
 }
 
 /** Asks with one cookie, and tells the user that the vendor gave a token for, or the code of the refusal. */
 async function ask(broker: RunningBroker, headers: Record<string, string> = {}): Promise<string> {
-  const lines = { Origin: 'https://app.example.com', Cookie: 'sid=1', ...headers }
-  const { body } = await send(`${broker.url}/widget-token`, Object.entries(lines))
+  const all = { origin: 'https://app.example.com', cookie: 'sid=1', ...headers }
+  const { body } = await send(`${broker.url}/widget-token`, { method: 'POST', headers: all })
   const { token, code } = JSON.parse(body) as { token?: string; code?: string }
   if (token === undefined) return code!
   const claims = Buffer.from(token.split('.')[1]!, 'base64url').toString()
@@ -145,7 +135,7 @@ describe('a fresh look', () => {
     user = 'bob'
     const others = [ask(broker, noCache), ask(broker, noCache)]
     await vi.waitFor(() => expect(broker.server.listening && open).toBe(1))
-    await send(`${broker.url}/healthz`, [], 'GET')
+    await send(`${broker.url}/healthz`)
     held[0]!()
     await untilAsked(2)
     held[1]!()
@@ -161,7 +151,7 @@ describe('a fresh look', () => {
     const left = fetch(`${broker.url}/widget-token`, { method: 'POST', headers, signal: leaving.signal })
     await untilAsked(1)
     const stayed = ask(broker, noCache)
-    await send(`${broker.url}/healthz`, [], 'GET')
+    await send(`${broker.url}/healthz`)
     leaving.abort()
     await expect(left).rejects.toThrow(/abort/i)
     await untilAsked(2)
@@ -193,8 +183,6 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
     redis = await createRedisServer()
     await redis.start()
   })
-
-  afterEach(() => redis.close())
 
   /** Two replicas, each known to hear the other. */
   async function startTwo(): Promise<[RunningBroker, RunningBroker]> {

@@ -1,28 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/outbound/client.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { SessionVerifier } from '../../src/session/sessions.ts'
 import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
 import { broker, resource, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
 import { bearer, type Algorithm } from '../peers/token.ts'
 
 // The peer is oidc-provider: a certified implementation that nobody here wrote.
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
+const client = useClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const algorithms: Algorithm[] = ['RS256', 'ES256', 'EdDSA']
 let provider: IdentityProvider
 let door: Door
 
 beforeAll(async () => {
   provider = await startIdentityProvider()
-})
-
-afterEach(() => door.close())
-
-afterAll(async () => {
-  await provider.close()
-  await client.close()
 })
 
 const shared = { client, source: ['bearer'], timeoutMs: 10_000 }

@@ -1,32 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/outbound/client.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import {
   createIntrospectionVerifier,
   type IntrospectionVerifierOptions,
 } from '../../src/session/introspection.ts'
 import { findMixups } from '../peers/crowd.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { bearer, createToken, nowSeconds } from '../peers/token.ts'
 
-const client = createHttpClient({ maxConnections: 16, connectTimeoutMs: 10_000 })
+const client = useClient({ maxConnections: 16, connectTimeoutMs: 10_000 })
 const good = { active: true, sub: 'user-1', email: 'ann@example.com', iss: 'https://id.example.com/' }
 let server: Endpoint
-let doors: Door[]
 
 beforeEach(async () => {
-  doors = []
   server = await startEndpoint(answerJson(good))
 })
-
-afterEach(async () => {
-  await Promise.all(doors.map((door) => door.close()))
-  await server.close()
-})
-
-afterAll(() => client.close())
 
 async function open(changes: Partial<IntrospectionVerifierOptions> = {}): Promise<Door> {
   const verifier = createIntrospectionVerifier({
@@ -39,9 +30,7 @@ async function open(changes: Partial<IntrospectionVerifierOptions> = {}): Promis
     rememberMs: 0,
     ...changes,
   })
-  const door = await openDoor([verifier])
-  doors.push(door)
-  return door
+  return openDoor([verifier])
 }
 
 /** Answers by the form that it got. */

@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import { generateKeyPairSync } from 'node:crypto'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/outbound/client.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createJwks, type KeySet } from '../../src/session/jwks.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
 import { strangers } from '../peers/bad-token.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { audience, bearer, createToken, issuer, keys, keySet, nowSeconds, toJwk } from '../peers/token.ts'
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
+const client = useClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const successor = generateKeyPairSync('rsa', { modulusLength: 2048 })
 /** Long enough for a busy machine; what hangs on purpose gets a short one. */
 const patientMs = 10_000
@@ -31,13 +31,6 @@ function openWith(timeoutMs: number): Promise<Door> {
     createJwtVerifier({ client, source: ['bearer'], key, ...rules, timeoutMs, rememberMs: 0 }),
   ])
 }
-
-afterEach(async () => {
-  await door.close()
-  await provider.close()
-})
-
-afterAll(() => client.close())
 
 /** The same set behind a clock that the test moves. */
 const createClocked = () =>

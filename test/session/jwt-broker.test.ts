@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 import { badTokens } from '../peers/bad-token.ts'
@@ -21,12 +21,6 @@ beforeAll(async () => {
     SESSION_JWT_ISSUER: issuer,
     SESSION_JWT_AUDIENCE: audience,
   })
-})
-
-afterAll(async () => {
-  await broker.close()
-  await keyServer.close()
-  vendor.close()
 })
 
 beforeEach(() => {
@@ -84,8 +78,6 @@ describe('the broker with an OpenID provider', () => {
   beforeAll(async () => {
     provider = await startIdentityProvider()
   })
-
-  afterAll(() => provider.close())
 
   it('signs in by JWT, also right after a rotation', async () => {
     const rotating = await startBroker({

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createHttpClient } from '../../src/outbound/client.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createJwtVerifier, type JwtVerifierOptions } from '../../src/session/jwt.ts'
 import { badTokens, inSeconds, pem, strangers } from '../peers/bad-token.ts'
 import { findMixups } from '../peers/crowd.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { audience, bearer, createToken, encode, issuer, keys, keySet, secret, toJwk } from '../peers/token.ts'
 
-const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
+const client = useClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 let provider: Endpoint
 let door: Door
 
@@ -26,23 +26,12 @@ function createVerifier(changes: Partial<JwtVerifierOptions> = {}) {
   })
 }
 
-/** Opens a door of its own for one test; afterAll closes it. */
-const doors: Door[] = []
-async function open(changes: Partial<JwtVerifierOptions>, policy = {}): Promise<Door> {
-  const opened = await openDoor([createVerifier(changes)], policy)
-  doors.push(opened)
-  return opened
-}
+const open = (changes: Partial<JwtVerifierOptions>, policy = {}) =>
+  openDoor([createVerifier(changes)], policy)
 
 beforeAll(async () => {
   provider = await startEndpoint(answerJson(keySet))
   door = await open({})
-})
-
-afterAll(async () => {
-  await Promise.all(doors.map((opened) => opened.close()))
-  await provider.close()
-  await client.close()
 })
 
 describe('a good token', () => {
@@ -374,7 +363,6 @@ it('the same token is verified anew for another issuer', async () => {
     createVerifier({ source: ['header:x-first'] }),
     createVerifier({ source: ['header:x-second'], issuer: 'https://other.example.com/' }),
   ])
-  doors.push(two)
   const token = createToken()
   expect(await two.ask([['x-first', token]])).toMatchObject({ status: 200 })
   expect(await two.ask([['x-second', token]])).toMatchObject({ status: 401, outcome: 'claim_iss' })

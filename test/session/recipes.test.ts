@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { authJsMissing, startAuthJs } from '../peers/authjs.ts'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { djangoMissing, startDjango } from '../peers/django.ts'
-import { send } from '../peers/door.ts'
 import type { Endpoint } from '../peers/endpoint.ts'
+import { send } from '../peers/exchange.ts'
 import { signInProxies, startSignInProxy } from '../peers/sign-in-proxies.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -13,33 +13,23 @@ interface App {
   origin: string
   /** The session cookie of a user, as a pair. */
   signIn(email: string): Promise<string>
-  close(): Promise<void>
 }
 
 let vendor: Vendor
-let brokers: RunningBroker[]
 
 beforeEach(async () => {
   vendor = await startVendor()
-  brokers = []
-})
-
-afterEach(async () => {
-  await Promise.all(brokers.map((broker) => broker.close()))
-  vendor.close()
 })
 
 /** The recipe's settings at a broker on the app's own host. */
-async function follow(recipe: Record<string, string>): Promise<RunningBroker> {
-  const broker = await startBroker({
+function follow(recipe: Record<string, string>): Promise<RunningBroker> {
+  return startBroker({
     WIDGET_BASE_URL: vendor.url,
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
     PUBLIC_URL: 'http://127.0.0.1',
     ...recipe,
   })
-  brokers.push(broker)
-  return broker
 }
 
 async function ask(broker: RunningBroker, cookie: string) {
@@ -47,7 +37,10 @@ async function ask(broker: RunningBroker, cookie: string) {
     ['Cookie', cookie],
     ['Sec-Fetch-Site', 'same-origin'],
   ] as const
-  const { status, body, headers } = await send(`${broker.url}/widget-token`, lines)
+  const { status, body, headers } = await send(`${broker.url}/widget-token`, {
+    method: 'POST',
+    headers: lines,
+  })
   const { code } = JSON.parse(body) as { code?: string }
   return {
     status,
@@ -66,8 +59,6 @@ describe.skipIf(authJsMissing)(`Auth.js ${authJsMissing ?? ''}`, () => {
   beforeAll(async () => {
     app = await startAuthJs()
   })
-
-  afterAll(() => app.close())
 
   const recipe = () => ({
     SESSION_FORWARD_URL: `${app.origin}/api/auth/session`,
@@ -102,8 +93,6 @@ describe.skipIf(djangoMissing)(`Django ${djangoMissing ?? ''}`, () => {
     app = await startDjango()
   })
 
-  afterAll(() => app.close())
-
   const recipe = () => ({
     SESSION_FORWARD_URL: `${app.origin}/me`,
     SESSION_FORWARD_COOKIES: 'sessionid',
@@ -137,8 +126,6 @@ describe.each([
   beforeAll(async () => {
     service = await startSignInProxy(proxy)
   })
-
-  afterAll(() => service.close())
 
   const recipe = () => ({
     SESSION_FORWARD_URL: service.origin + proxy.path,

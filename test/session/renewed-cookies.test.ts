@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { send } from '../peers/door.ts'
+import { send } from '../peers/exchange.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -26,12 +26,6 @@ beforeEach(async () => {
   vendor = await startVendor()
 })
 
-afterEach(async () => {
-  await broker.close()
-  vendor.close()
-  await app.close()
-})
-
 async function open(changes: Record<string, string | undefined> = {}) {
   broker = await startBroker({
     WIDGET_BASE_URL: vendor.url,
@@ -46,8 +40,8 @@ async function open(changes: Record<string, string | undefined> = {}) {
 const sameOrigin = { 'Sec-Fetch-Site': 'same-origin' }
 
 async function ask(headers: Record<string, string> = sameOrigin, cookie = 'session=old') {
-  const lines = Object.entries({ Cookie: cookie, ...headers })
-  const answer = await send(`${broker.url}/widget-token`, lines)
+  const question = { method: 'POST', headers: { cookie, ...headers } }
+  const answer = await send(`${broker.url}/widget-token`, question)
   return { status: answer.status, setCookies: answer.headers['set-cookie'] }
 }
 
@@ -71,11 +65,9 @@ describe('cookies that an accepted session was renewed by', () => {
 
   it('come with an answer that nobody may store', async () => {
     await open()
-    const { headers } = await send(`${broker.url}/widget-token`, [
-      ...Object.entries(sameOrigin),
-      ['Cookie', 'session=old'],
-    ])
-    expect([headers['cache-control'], headers['set-cookie']]).toEqual(['no-store', [renewed]])
+    const headers = { cookie: 'session=old', ...sameOrigin }
+    const answer = await send(`${broker.url}/widget-token`, { method: 'POST', headers })
+    expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'set-cookie': [renewed] })
   })
 
   it('come with the error too, where the vendor fails', async () => {
@@ -91,7 +83,7 @@ describe('cookies that an accepted session was renewed by', () => {
     const asked = [ask(), ask(), ask()]
     for (let arrived = 0; arrived < 3; arrived += 1) await once(broker.server, 'request')
     await vi.waitFor(() => expect(answers).toHaveLength(1))
-    await send(`${broker.url}/healthz`, [], 'GET')
+    await send(`${broker.url}/healthz`)
     answers[0]!()
     expect((await Promise.all(asked)).map(({ setCookies }) => setCookies)).toEqual([
       [renewed],

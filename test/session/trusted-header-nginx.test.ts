@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { nginxMissing, startNginx, type Nginx } from '../peers/nginx.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 import { openClub, signIn, type Club } from '../peers/club.ts'
-import { send } from '../peers/door.ts'
+import { send } from '../peers/exchange.ts'
 
 const proof = 'a-proof-that-only-nginx-knows'
 
@@ -41,19 +41,13 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     cookie = ['Cookie', await signIn(nginx.origin, 'ada@example.com')]
   })
 
-  afterAll(async () => {
-    await nginx.close()
-    await broker.close()
-    vendor.close()
-    await club.close()
-  })
-
   beforeEach(() => {
     vendor.requests.length = 0
   })
 
   async function ask(url: string, ...headers: (readonly [string, string])[]) {
-    const { status, body } = await send(url, [['Origin', 'https://app.example.com'], ...headers])
+    const page = ['Origin', 'https://app.example.com'] as const
+    const { status, body } = await send(url, { method: 'POST', headers: [page, ...headers] })
     return { status, body, emails: vendor.requests.map((request) => request.headers.email) }
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTrustedHeaderVerifier } from '../../src/session/trusted-header.ts'
 import { findMixups } from '../peers/crowd.ts'
 import { openDoor, type Door } from '../peers/door.ts'
@@ -6,13 +6,6 @@ import { openDoor, type Door } from '../peers/door.ts'
 const proof = 'a-proof-that-only-the-proxy-knows'
 const email = ['X-Forwarded-Email', 'ada@example.com'] as const
 const proven = ['X-Broker-Proof', proof] as const
-
-let doors: Door[] = []
-
-afterEach(async () => {
-  await Promise.all(doors.map((door) => door.close()))
-  doors = []
-})
 
 interface Changes {
   header?: string
@@ -30,9 +23,7 @@ async function openHeaderDoor({ host, ...changes }: Changes = {}): Promise<Door>
     ...changes,
   }
   const verifier = createTrustedHeaderVerifier(options)
-  const door = await openDoor([verifier], { emailClaims: [options.emailClaim] }, host)
-  doors.push(door)
-  return door
+  return openDoor([verifier], { emailClaims: [options.emailClaim] }, host)
 }
 
 describe('a listed peer with the proof', () => {
@@ -165,7 +156,6 @@ describe('the peer', () => {
       emailClaim: 'email',
     })
     const door = await openDoor([refusing, granting])
-    doors.push(door)
     const verdict = await door.ask([email, ['X-Other-Email', 'eve@example.com'], proven])
     expect(verdict).toMatchObject({ code: 'session_invalid', outcome: 'untrusted_peer' })
   })

@@ -1,15 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { signSession, validEnvironment } from '../peers/broker.ts'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { signSession } from '../peers/broker.ts'
+import { startProcess } from '../peers/process.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
-const entry = fileURLToPath(new URL('../../dist/server.js', import.meta.url))
-
 let vendor: Vendor
-let broker: ChildProcess
 let publicUrl: string
 let adminUrl: string
 let session: string
@@ -17,22 +11,10 @@ let session: string
 beforeAll(async () => {
   vendor = await startVendor()
   session = await signSession()
-  const own = { HOST: '127.0.0.1', PORT: '0', ADMIN_LISTEN: '127.0.0.1:0', SHUTDOWN_DELAY_MS: '0' }
-  const env = { ...validEnvironment, WIDGET_BASE_URL: vendor.url, ...own }
-  broker = spawn(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const line of createInterface(broker.stdout!)) {
-    const { event, port } = JSON.parse(line)
-    if (event === 'listening_admin') adminUrl = `http://127.0.0.1:${port}`
-    if (event === 'listening') publicUrl = `http://127.0.0.1:${port}`
-    if (publicUrl && adminUrl) break
-  }
-})
-
-afterAll(async () => {
-  const exited = once(broker, 'exit')
-  broker.kill('SIGTERM')
-  await exited
-  vendor.close()
+  const broker = await startProcess({ WIDGET_BASE_URL: vendor.url, ADMIN_LISTEN: '127.0.0.1:0' })
+  const admin = await broker.findLine('listening_admin')
+  adminUrl = `http://127.0.0.1:${String(admin.port)}`
+  publicUrl = `http://127.0.0.1:${broker.port}`
 })
 
 const ask = (token: string, signal?: AbortSignal) =>
