@@ -22,7 +22,10 @@ export function createConnector({ timeoutMs, ca }: ConnectorOptions): BuildConne
 /** Node gives each address of a host a quarter of a second before the next (RFC 8305). A short deadline would end before the last. */
 function tryAllAddresses(timeoutMs: number) {
   const usualMs = 250
-  return { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: Math.min(usualMs, timeoutMs / 4) }
+  return {
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: Math.min(usualMs, Math.ceil(timeoutMs / 4)),
+  }
 }
 
 /** Tells a connection that died while idle from one that the peer refused. */

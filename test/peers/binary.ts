@@ -33,7 +33,9 @@ export async function startProgram(
     child.once('exit', () => reject(new Error(`${program} ended: ${said}`)))
   })
   // A test process that dies must not leave its servers behind.
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   await serving
   atEnd(() => endProgram(child, 'SIGKILL'))
   return child
