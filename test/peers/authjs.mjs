@@ -1,4 +1,3 @@
-// @ts-nocheck Its packages are outside the root's npm ci.
 import { once } from 'node:events'
 import Credentials from '@auth/express/providers/credentials'
 import { ExpressAuth } from '@auth/express'

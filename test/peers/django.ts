@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { findFreePort, startProgram } from './binary.ts'
 import { send } from './exchange.ts'
+import { startApp } from './heavy.ts'
 
-const program = fileURLToPath(new URL('django-app.py', import.meta.url))
 /** Debian's own Python, which has Debian's Django. */
 const python = '/usr/bin/python3'
 
@@ -18,9 +16,7 @@ function whyDjangoMissing(): string | undefined {
 
 /** An app with Django, and how a browser signs in there. */
 export async function startDjango() {
-  const port = await findFreePort()
-  await startProgram(python, [program, String(port)], /listening/)
-  const origin = `http://127.0.0.1:${port}`
+  const origin = await startApp('django-app.py', python)
 
   /** The session cookie as a pair. */
   async function signIn(email: string): Promise<string> {

@@ -4,6 +4,7 @@ import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { djangoMissing, startDjango } from '../peers/django.ts'
 import type { Endpoint } from '../peers/endpoint.ts'
 import { send } from '../peers/exchange.ts'
+import { nextMissing, startNext } from '../peers/next.ts'
 import { signInProxies, startSignInProxy } from '../peers/sign-in-proxies.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -28,6 +29,8 @@ function follow(recipe: Record<string, string>): Promise<RunningBroker> {
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
     PUBLIC_URL: 'http://127.0.0.1',
+    // The first look of Next.js in development is slow.
+    VENDOR_TIMEOUT_MS: '15000',
     ...recipe,
   })
 }
@@ -83,6 +86,29 @@ describe.skipIf(authJsMissing)(`Auth.js ${authJsMissing ?? ''}`, () => {
   it('is not asked for a visitor without its session cookie', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, 'theme=dark')).toMatchObject({ status: 401, code: 'session_missing' })
+  })
+})
+
+describe.skipIf(nextMissing)(`Next.js ${nextMissing ?? ''}`, () => {
+  let app: App
+
+  beforeAll(async () => {
+    app = await startNext()
+  })
+
+  const recipe = () => ({
+    SESSION_FORWARD_URL: `${app.origin}/api/me`,
+    SESSION_FORWARD_COOKIES: 'session',
+  })
+
+  it('signs its user in', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, await app.signIn('ada@example.com'))).toMatchObject(signedIn)
+  })
+
+  it('has nobody signed in when it redirects to its sign-in page by 307', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, 'session=guess')).toMatchObject(signedOut)
   })
 })
 

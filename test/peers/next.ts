@@ -1,0 +1,10 @@
+import { startApp, whyPackageMissing } from './heavy.ts'
+
+/** Why there is no Next.js to test with, if so. */
+export const nextMissing = whyPackageMissing('next')
+
+/** An app with Next.js, which sends visitors without a session to its sign-in page. */
+export async function startNext() {
+  const origin = await startApp('next/server.mjs')
+  return { origin, signIn: async (email: string) => `session=${email}` }
+}
