@@ -3,7 +3,7 @@ import { followBridge, show } from './status.js'
 import { showWidgets } from './widgets.js'
 
 /** @typedef {import('./widgets.js').Widget} Widget */
-/** @typedef {{ widgetOrigin: string, widgets: Widget[], signInForm: boolean, version: string }} Config */
+/** @typedef {{ widgetOrigin: string, widgets: Widget[], signInForm: boolean, publicUrls: string[], version: string }} Config */
 
 async function start() {
   const response = await fetch('config.json')

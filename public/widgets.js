@@ -5,6 +5,7 @@ import { byId, copyOf, find } from './dom.js'
 
 const vendorOrigin = 'https://prod-widgets.returning.ai'
 let widgetOrigin = vendorOrigin
+let brokerAddress = document.baseURI
 
 /** @type {Record<string, string>} */
 const labels = {
@@ -20,13 +21,20 @@ const labels = {
 
 /**
  * Shows each widget in a tab of its own, with its embed code.
- * @param {{ widgetOrigin: string, widgets: Widget[] }} config
+ * @param {{ widgetOrigin: string, widgets: Widget[], publicUrls: string[] }} config
  */
 export function showWidgets(config) {
   widgetOrigin = config.widgetOrigin
+  brokerAddress = findAddress(config.publicUrls)
   config.widgets.map(withLabel).forEach(addWidget)
   byId('tabs').hidden = false
   select(0)
+}
+
+/** Where the customer's pages reach the broker. It may itself be seen at another address, such as a port-forward. @param {string[]} publicUrls */
+function findAddress(publicUrls) {
+  const own = publicUrls.find((url) => new URL(url).origin === location.origin)
+  return own ?? publicUrls[0] ?? document.baseURI
 }
 
 /** The second widget of a type is called so. @param {Widget} widget @param {number} index @param {Widget[]} all */
@@ -42,7 +50,7 @@ const addressOf = ({ type, id }) => `${widgetOrigin}/${type}/${id}`
 
 /** The lines to paste into a page. @param {LabelledWidget} widget */
 function embedCode(widget) {
-  const bridge = new URL('bridge.js', document.baseURI).href
+  const bridge = new URL('bridge.js', brokerAddress).href
   const origin = widgetOrigin === vendorOrigin ? '' : `\n        data-widget-origin="${widgetOrigin}"`
   const script = `<script src="${bridge}"${origin}></script>\n`
   const frame = [

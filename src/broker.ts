@@ -76,7 +76,12 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     tokens: createTokens({ limit: limits.mints, logger, metrics, cacheMs: config.tokenCacheMs }),
     signin,
     handOnCookies: createCookieHandOn({ publicUrls: config.publicUrls, appUrl: appUrlOf(config), logger }),
-    page: { widgetOrigin: vendor.baseUrl.origin, widgets: config.widgets, signInForm },
+    page: {
+      widgetOrigin: vendor.baseUrl.origin,
+      widgets: config.widgets,
+      signInForm,
+      publicUrls: config.publicUrls,
+    },
   })
   async function close(): Promise<void> {
     keys.close()

@@ -30,3 +30,12 @@ describe('an email that its provider calls unverified', () => {
     expect(await askAsVictim('false')).toEqual({ status: 200, warned: true, asked: 1 })
   })
 })
+
+describe('the data of the page', () => {
+  it('names the addresses of PUBLIC_URL, each with its last slash', async () => {
+    broker = await startBroker({ PUBLIC_URL: 'https://app.example.com/widgets, https://www.example.com' })
+    const data = (await (await fetch(`${broker.url}/config.json`)).json()) as object
+    const publicUrls = ['https://app.example.com/widgets/', 'https://www.example.com/']
+    expect(data).toMatchObject({ publicUrls })
+  })
+})

@@ -7,6 +7,8 @@ export interface PageOptions {
   widgetOrigin: string
   widgets: readonly { type: string; id: string; public: boolean }[]
   signInForm: boolean
+  /** Where browsers reach the broker, as far as that is configured: the code on the page names it. */
+  publicUrls: readonly URL[]
 }
 
 export interface Asset {
@@ -23,8 +25,9 @@ export const version: string = JSON.parse(
 ).version
 
 /** The static side, as a fixed list: no path of a request ever reaches the file system. */
-export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions): Asset[] {
-  const config = JSON.stringify({ widgetOrigin, widgets, signInForm, version })
+export function createAssets({ publicUrls, ...options }: PageOptions): Asset[] {
+  const { widgetOrigin } = options
+  const config = JSON.stringify({ ...options, publicUrls: publicUrls.map(asFolder), version })
   const onPage = pageHeaders(widgetOrigin)
   const briefly = 'public, max-age=300'
   const forEver = 'public, max-age=31536000, immutable'
@@ -45,6 +48,11 @@ export function createAssets({ widgetOrigin, widgets, signInForm }: PageOptions)
       handlers: [scriptHeaders, openToAll, serve(read('bridge.js'), javascript, forEver)],
     },
   ]
+}
+
+/** With its last slash, so that a relative address is one below it. */
+function asFolder({ href }: URL): string {
+  return href.endsWith('/') ? href : `${href}/`
 }
 
 /** A script with `integrity` loads only by CORS (Subresource Integrity §3.3). */

@@ -70,6 +70,7 @@ const plain = {
   widgetOrigin: 'https://prod-widgets.returning.ai',
   widgets: [],
   signInForm: false,
+  publicUrls: [],
   version: '0.0.0',
 }
 const ada = 'ada.lindqvist@example.com'
@@ -187,6 +188,22 @@ describe('the page', () => {
       expect(code).toMatch(/src="http:\/\/127\.0\.0\.1:\d+\/store-widget\/[0-9a-f]{24}"/)
       expect(code).toBe(await panel.locator('code').textContent())
     })
+  })
+
+  test.each([
+    [['https://widgets.example.com/path/'], 'https://widgets.example.com/path/'],
+    [['https://widgets.example.com/', 'own'], 'own'],
+    [[], 'own'],
+  ])('names in the embed code where browsers reach the broker: %j is %s', async (publicUrls, script) => {
+    const own = `${demo.address}/`
+    const widgets = [{ type: 'channel-widget', id: '64f0c2', public: false }]
+    await visit(
+      { config: { widgets, publicUrls: publicUrls.map((url) => url.replace('own', own)) } },
+      async (page) => {
+        const code = await page.locator('[role=tabpanel]:not([hidden]) code').textContent()
+        expect(code).toContain(`<script src="${script.replace('own', own)}bridge.js"`)
+      },
+    )
   })
 
   test('moves between widgets by the arrow keys', async () => {
