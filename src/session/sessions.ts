@@ -41,6 +41,8 @@ export interface Sessions {
 
 interface SessionsOptions extends QuestionsOptions {
   observe?: Observe
+  /** How many sessions are remembered at least. */
+  maxRemembered?: number
 }
 
 interface Question extends Caller {
@@ -62,9 +64,9 @@ type Observe = (mode: string, outcome: string) => void
 export function createSessions(
   verifiers: readonly SessionVerifier[],
   identify: Identify,
-  { observe, ...options }: SessionsOptions = {},
+  { observe, maxRemembered, ...options }: SessionsOptions = {},
 ): Sessions {
-  const verdicts = createVerdicts()
+  const verdicts = createVerdicts(maxRemembered)
   const questions = createQuestions({ identify, verdicts, ...options })
   options.channel?.listen({
     receive: (key) => verdicts.overtakeAll(key),

@@ -21,13 +21,11 @@ interface OpenQuestions {
 
 export type Verdicts = ReturnType<typeof createVerdicts>
 
-const maxRemembered = 50_000
-
 /**
  * Remembers whom the session sources accepted, by the hash of the credential. Questions are numbered as they are asked: the answer to
  * an earlier one never counts after the answer to a later one, since the user may have signed out or changed in between.
  */
-export function createVerdicts() {
+export function createVerdicts(maxRemembered = 50_000) {
   const verdicts = createCache<Verdict>(maxRemembered)
   const open = new Map<string, OpenQuestions>()
   let questions = 0

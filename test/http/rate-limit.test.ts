@@ -231,14 +231,11 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
   async function startShared(environment: Record<string, string> = {}): Promise<RunningBroker> {
     const broker = await start({ REDIS_URL: redis.url, ...environment })
     const probe = createRedis({ url: redis.url, timeoutMs: 2_000 })
-    await vi.waitFor(
-      async () => {
-        const sub = randomUUID()
-        const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
-        expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
-      },
-      { timeout: 10_000, interval: 50 },
-    )
+    await vi.waitFor(async () => {
+      const sub = randomUUID()
+      const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
+      expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
+    })
     probe.close()
     return broker
   }
@@ -276,13 +273,10 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     expect(said()).toMatchObject([{ level: 'warn', counting: 'local', outcome: 'redis_offline' }])
     await redis.start()
     const grace = await bearer({ sub: 'grace', email: 'grace@example.com' })
-    await vi.waitFor(
-      async () => {
-        await broker.askToken(grace)
-        expect(said()).toHaveLength(2)
-      },
-      { timeout: 5_000, interval: 250 },
-    )
+    await vi.waitFor(async () => {
+      await broker.askToken(grace)
+      expect(said()).toHaveLength(2)
+    })
     expect(said()[1]).toMatchObject({ level: 'info', counting: 'shared' })
   })
 
@@ -297,9 +291,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
     redis.freeze()
-    const began = performance.now()
     expect(await statuses(3, broker)).toEqual([200, 200, 200])
-    expect(performance.now() - began).toBeLessThan(3_000)
     redis.thaw()
     expect(storeLines(broker).at(-1)).toMatchObject({ outcome: 'redis_timeout' })
   })

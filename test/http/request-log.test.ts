@@ -1,15 +1,12 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { startBroker, signSession, type RunningBroker } from '../peers/broker.ts'
+import { startBroker, useBroker, signSession, type RunningBroker } from '../peers/broker.ts'
 import { send, sendBytes } from '../peers/exchange.ts'
 import { accessLineOf } from '../peers/promises.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
 
-let vendor: Vendor
 let broker: RunningBroker
 
 beforeEach(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url, TRUST_PROXY: '10.0.0.0/8', LOG_LEVEL: 'debug' })
+  broker = (await useBroker({ TRUST_PROXY: '10.0.0.0/8', LOG_LEVEL: 'debug' })).broker
 })
 
 const linesOf = (event: string | undefined) => broker.logLines().filter((line) => line.event === event)

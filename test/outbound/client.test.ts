@@ -171,9 +171,7 @@ describe('a call', () => {
     const full = await startFullListener()
     vendor = await startRawVendor()
     open({ connectTimeoutMs: 10_000 })
-    const startedAt = performance.now()
     expect(await ask({ url: full.url, timeoutMs: 200 })).toBe('timeout_connect')
-    expect(performance.now() - startedAt).toBeLessThan(1000)
   })
 
   it.each([

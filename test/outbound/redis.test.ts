@@ -5,24 +5,24 @@ import { atEnd } from '../peers/clean-up.ts'
 import { listen, portOf } from '../peers/listen.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 
+/** Longer than a test may take, so that one that waited for it would fail. */
+const forever = 300_000
 const password = 'a-password-for-redis'
 
 function read(client: Redis): Promise<unknown> {
   return client.run((live) => live.get('key'))
 }
 
-/** The outcome of one read, and how long it took. */
-async function readOutcome(client: Redis): Promise<{ outcome: string; tookMs: number }> {
-  const began = performance.now()
-  const outcome = await read(client).then(
+/** The outcome of one read. */
+function readOutcome(client: Redis): Promise<string> {
+  return read(client).then(
     () => 'answered',
     (error: unknown) => (error instanceof RedisFault ? error.outcome : String(error)),
   )
-  return { outcome, tookMs: performance.now() - began }
 }
 
 async function untilAnswered(client: Redis): Promise<void> {
-  await vi.waitFor(() => read(client), { timeout: 5_000, interval: 50 })
+  await vi.waitFor(() => read(client))
 }
 
 function countSockets(): number {
@@ -37,7 +37,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
   })
 
   function open(changes: { url?: string; timeoutMs?: number } = {}): Redis {
-    const redis = createRedis({ url: server.url, timeoutMs: 2_000, ...changes })
+    const redis = createRedis({ url: server.url, timeoutMs: forever, ...changes })
     atEnd(() => redis.close())
     return redis
   }
@@ -49,10 +49,8 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
 
   test('A Redis that is away at the start fails each use at once, and is found when it comes.', async () => {
     const client = open()
-    expect((await readOutcome(client)).outcome).toBe('redis_offline')
-    const { outcome, tookMs } = await readOutcome(client)
-    expect(outcome).toBe('redis_offline')
-    expect(tookMs).toBeLessThan(100)
+    expect(await readOutcome(client)).toBe('redis_offline')
+    expect(await readOutcome(client)).toBe('redis_offline')
     await server.start()
     await untilAnswered(client)
   })
@@ -63,8 +61,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await read(client)
     await server.kill()
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => readOutcome(client)))
-    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['redis_offline']))
-    expect(Math.max(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThan(1_000)
+    expect(new Set(outcomes)).toEqual(new Set(['redis_offline']))
     await server.start()
     await untilAnswered(client)
   })
@@ -75,7 +72,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await read(client)
     await server.kill()
     await server.start()
-    expect(await readOutcome(client)).toMatchObject({ outcome: 'answered' })
+    expect(await readOutcome(client)).toBe('answered')
   })
 
   test('A Redis that hangs fails a use at the deadline, the next at once, and is found when it goes on.', async () => {
@@ -83,10 +80,8 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     const client = open({ timeoutMs: 300 })
     await read(client)
     server.freeze()
-    const slow = await readOutcome(client)
-    expect(slow.outcome).toBe('redis_timeout')
-    expect(slow.tookMs).toBeLessThan(1_000)
-    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_offline' })
+    expect(await readOutcome(client)).toBe('redis_timeout')
+    expect(await readOutcome(client)).toBe('redis_offline')
     server.thaw()
     await untilAnswered(client)
   })
@@ -95,7 +90,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     const silent = createServer((socket: Socket) => socket.resume())
     await listen(silent)
     const client = open({ url: `redis://:${password}@127.0.0.1:${portOf(silent)}`, timeoutMs: 300 })
-    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_timeout' })
+    expect(await readOutcome(client)).toBe('redis_timeout')
   })
 
   test('A wrong password is a refusal, without the password in the error.', async () => {
@@ -113,7 +108,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     const client = open()
     await client.run((live) => live.hSet('key', 'a', 'b'))
     const outcomes = await Promise.all([readOutcome(client), client.run((live) => live.set('other', '1'))])
-    expect(outcomes).toMatchObject([{ outcome: 'redis_refused' }, 'OK'])
+    expect(outcomes).toEqual(['redis_refused', 'OK'])
     expect(await client.run((live) => live.get('other'))).toBe('1')
   })
 
@@ -142,6 +137,6 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     const client = open()
     await read(client)
     client.close()
-    expect(await readOutcome(client)).toMatchObject({ outcome: 'redis_offline' })
+    expect(await readOutcome(client)).toBe('redis_offline')
   })
 })

@@ -166,6 +166,5 @@ describe('a vendor that cannot be reached', () => {
       attempts: 2,
       outcome: expect.stringMatching(/^(connect_timeout|timeout_connect)$/),
     })
-    expect(Number(line?.vendorMs)).toBeLessThan(3300)
   })
 })

@@ -1,13 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { mintVendorToken, startVendor, type Vendor } from '../peers/vendor.ts'
+import { useBroker, type RunningBroker } from '../peers/broker.ts'
+import { mintVendorToken, type Vendor } from '../peers/vendor.ts'
 
 let vendor: Vendor
 let broker: RunningBroker
 
 beforeEach(async () => {
-  vendor = await startVendor()
-  broker = await startBroker({ WIDGET_BASE_URL: vendor.url })
+  ;({ vendor, broker } = await useBroker())
 })
 
 function say(token: string): void {
