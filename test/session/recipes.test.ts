@@ -5,6 +5,7 @@ import { djangoMissing, startDjango } from '../peers/django.ts'
 import type { Endpoint } from '../peers/endpoint.ts'
 import { send } from '../peers/exchange.ts'
 import { nextMissing, startNext } from '../peers/next.ts'
+import { railsMissing, startRails } from '../peers/rails.ts'
 import { signInProxies, startSignInProxy } from '../peers/sign-in-proxies.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -138,6 +139,39 @@ describe.skipIf(djangoMissing)(`Django ${djangoMissing ?? ''}`, () => {
     const broker = await follow(recipe())
     const { setCookies } = await ask(broker, await app.signIn('ada@example.com'))
     expect(setCookies).toEqual([expect.stringMatching(/^sessionid=/)])
+  })
+})
+
+describe.skipIf(railsMissing)(`Rails ${railsMissing ?? ''}`, () => {
+  let app: App
+
+  beforeAll(async () => {
+    app = await startRails()
+  })
+
+  const recipe = () => ({
+    SESSION_FORWARD_URL: `${app.origin}/me`,
+    SESSION_FORWARD_COOKIES: '_app_session',
+    PUBLIC_URL: 'https://127.0.0.1',
+  })
+
+  it('signs its user in, and hands on the session cookie that it renews', async () => {
+    const broker = await follow(recipe())
+    const answer = await ask(broker, await app.signIn('ada@example.com'))
+    expect(answer).toMatchObject(signedIn)
+    expect(answer.setCookies).toEqual([expect.stringMatching(/^_app_session=/)])
+  })
+
+  it('has nobody signed in with a cookie of no session', async () => {
+    const broker = await follow(recipe())
+    expect(await ask(broker, '_app_session=guess')).toMatchObject(signedOut)
+  })
+
+  it('redirects to https what no PUBLIC_URL calls https, which is an outage that says so', async () => {
+    const broker = await follow({ ...recipe(), PUBLIC_URL: '' })
+    const cookie = await app.signIn('ada@example.com')
+    expect(await ask(broker, cookie)).toMatchObject({ code: 'session_source_unavailable', emails: [] })
+    await expect.poll(() => broker.logLines().at(-1)).toMatchObject({ outcome: 'answer_moved' })
   })
 })
 

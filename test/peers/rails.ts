@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process'
+import { send } from './exchange.ts'
+import { startApp } from './heavy.ts'
+
+/** Debian's own Ruby, which has Debian's Rails. */
+const ruby = '/usr/bin/ruby'
+
+/** Why there is no Rails to test with, if so. */
+export const railsMissing = whyRailsMissing()
+
+function whyRailsMissing(): string | undefined {
+  if (spawnSync(ruby, ['-e', 'gem "rails"; gem "puma"']).status === 0) return undefined
+  if (process.env.CI === 'true') throw new Error('ruby-rails or puma is not installed')
+  return 'skipped: ruby-rails or puma is not installed'
+}
+
+/** An app with Rails that speaks https alone, and how a browser signs in there. */
+export async function startRails() {
+  const origin = await startApp('rails-app.rb', ruby)
+
+  /** The session cookie as a pair. */
+  async function signIn(email: string): Promise<string> {
+    const headers = { 'x-forwarded-proto': 'https' }
+    const answer = await send(`${origin}/sign-in?email=${encodeURIComponent(email)}`, { headers })
+    return answer.headers['set-cookie']![0]!.split(';')[0]!
+  }
+
+  return { origin, signIn }
+}
