@@ -2,13 +2,13 @@ import type { Express } from 'express'
 import { createApp } from './app.ts'
 import type { Config } from './config/config.ts'
 import { createHttpClient } from './outbound/client.ts'
-import { createChannel, type Channel } from './outbound/redis-channel.ts'
+import { createChannel } from './outbound/redis-channel.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { createCookieHandOn } from './http/renewed-session.ts'
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts'
 import type { Logger } from './telemetry/logger.ts'
-import { createSessions } from './session/sessions.ts'
+import { createSessions, type SessionVerifier } from './session/sessions.ts'
 import { createIdentify } from './session/identity.ts'
 import { createVerifier } from './session/modes.ts'
 import { createTokens } from './tokens.ts'
@@ -47,7 +47,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     createVerifier(mode, { client: sourceClient, publicUrls: config.publicUrls, logger, ...config.sessions }),
   )
   const limits = createRateLimits({ ...config.rateLimit, logger })
-  const channel = createReplicaChannel(config.rateLimit.redisUrl, logger)
+  const channel = createReplicaChannel(verifiers, config, logger)
   const sessions = createSessions(verifiers, createIdentify(config.sessions.identity), {
     observe: metrics?.sessionVerified,
     timeoutMs: config.sessions.timeoutMs,
@@ -93,11 +93,11 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   return { app, lifecycle, close }
 }
 
-/** On which replicas tell each other of sessions that were looked at anew. */
-function createReplicaChannel(url: string | undefined, logger: Logger): Channel | undefined {
-  return url === undefined
-    ? undefined
-    : createChannel({ url, name: 'token-broker:sessions', logger, timeoutMs: 300 })
+/** On which replicas tell each other of sessions that were looked at anew, where there are answers that they remember. */
+function createReplicaChannel(verifiers: readonly SessionVerifier[], { rateLimit }: Config, logger: Logger) {
+  const remembers = verifiers.some((verifier) => verifier.remote && verifier.rememberMs > 0)
+  if (rateLimit.redisUrl === undefined || !remembers) return undefined
+  return createChannel({ url: rateLimit.redisUrl, name: 'token-broker:sessions', logger, timeoutMs: 300 })
 }
 
 /** Where the customer's app is asked who is signed in. */
