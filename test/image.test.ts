@@ -13,7 +13,7 @@ const instructions = read('Dockerfile')
 const lastStage = instructions.slice(instructions.findLastIndex((line) => line.startsWith('FROM ')))
 const of = (name: string, lines = lastStage) => lines.filter((line) => line.startsWith(`${name} `))
 
-describe('the image', () => {
+describe('The image', () => {
   it('is built on exact versions of Node 24', () => {
     for (const from of of('FROM', instructions)) expect(from).toMatch(/^FROM node:24\.\d+\.\d+-/)
   })
@@ -59,7 +59,7 @@ describe('the image', () => {
     }
   })
 
-  it('serves where it may write nothing, start no process and read only its own files', async () => {
+  it('serves without permission to write, to start a process or to read other files', async () => {
     const permission = process.version.startsWith('v20.') ? '--experimental-permission' : '--permission'
     const flags = [
       permission,

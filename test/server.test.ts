@@ -139,7 +139,7 @@ describe('SIGTERM', () => {
     expect(at - stoppedAt).toBeGreaterThan(950)
   })
 
-  it('lets what is in progress finish, and does not wait for its connection', async () => {
+  it('lets requests in progress finish, and does not wait for their connections', async () => {
     const { child, port, ended, findLine } = await start()
     const { asked, release } = vendor.hold()
     const answer = askToken(port)

@@ -240,7 +240,7 @@ describe('POST /widget-token', () => {
     return [ownerOf(first.token).email, ownerOf(second.token).email]
   }
 
-  it('gives another user with the same cookie another token once the session source names that user', async () => {
+  it('gives another token once the session source names another user for the same cookie', async () => {
     expect(await switchUsers('0')).toEqual(['ada@example.com', 'grace@example.com'])
   })
 

@@ -35,15 +35,15 @@ async function expectIgnored(page: Page, asker: Frame | Page, to: 'parent' | 'to
   expect(stage.broker.asked()).toHaveLength(1)
 }
 
-describe('a request that is not a widget’s', () => {
-  test('of a foreign origin gets nothing', async () => {
+describe('A message that is not from a widget of this page', () => {
+  test('gets no token if its origin is foreign', async () => {
     const page = await stage.open(`${stage.script()}<iframe src="${stage.stranger.origin}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
     // A customer who named the wrong origin sees why no widget gets a token.
     await expectWarned(page, 'origin')
   })
 
-  test('of a sandboxed frame, whose origin is null, gets nothing', async () => {
+  test('gets no token if it is from a sandboxed frame, whose origin is null', async () => {
     const page = await stage.open(stage.script() + stage.widget('bad', 'sandbox="allow-scripts"'))
     await expectIgnored(page, page.frames()[1]!)
   })
@@ -107,8 +107,8 @@ describe('a message of a widget that is no request', () => {
   })
 })
 
-describe('what a message says', () => {
-  test('chooses no address, method, header or user', async () => {
+describe('The content of a message', () => {
+  test('chooses neither the address, the method, a header nor the user', async () => {
     const page = await stage.open(stage.script() + stage.widget('w?silent'))
     const message = {
       type: REQUEST,
@@ -161,8 +161,8 @@ describe('what a message says', () => {
   })
 })
 
-describe('an answer', () => {
-  test('is lost, not delivered, where the widget has gone to another site meanwhile', async () => {
+describe('An answer', () => {
+  test('is not delivered if the widget has navigated to another site', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget('leaves'))

@@ -21,7 +21,7 @@ const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key),
 const isPost = (request: Request) => request.method() === 'POST'
 const returnFromCache = () => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
 
-describe('another user in the same browser', () => {
+describe('Another user in the same browser', () => {
   test('gets fresh widgets and tokens of their own, and no history entry', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
@@ -34,7 +34,7 @@ describe('another user in the same browser', () => {
     await expectAsked(stage, 2)
   })
 
-  test('never gets the last user’s token from storage, even when the broker is down', async () => {
+  test('never gets the previous user’s token from storage, even if the broker is down', async () => {
     const context = await stage.browser.newContext()
     const before = await stage.open(stage.script() + stage.widget(), { context })
     await expectHeard(stage, before, [['ann-token-1']])
@@ -108,7 +108,7 @@ describe('another user in the same browser', () => {
   })
 })
 
-describe('sign-out', () => {
+describe('A sign-out', () => {
   test('forgets the token, reloads the widgets and asks nothing more', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
@@ -145,7 +145,7 @@ describe('sign-out', () => {
   })
 })
 
-describe('a session that the broker refuses', () => {
+describe('A session that the broker refuses', () => {
   test('is told to the page once and asked about no more', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })

@@ -171,7 +171,7 @@ const bad: [name: string, value: string][] = [
   ['SESSION_JWT_ISSUER_FILE', '/planted'],
 ]
 
-describe('A bad setting', () => {
+describe('An invalid setting', () => {
   it.each(bad)('%s=%j is named, and its value is not shown', (name, value) => {
     const faults = faultsOf({ [name]: value })
     expect(faults.length).toBeGreaterThan(0)
@@ -179,7 +179,7 @@ describe('A bad setting', () => {
     expect(faults.join('\n')).not.toMatch(/planted/i)
   })
 
-  it('all are told at once, by name and never by value', () => {
+  it('is reported together with all others, by name and without its value', () => {
     const spoiled = Object.fromEntries(bad.filter(([, value]) => value.includes('planted')))
     const faults = faultsOf(spoiled).join('\n')
     for (const name of Object.keys(spoiled)) expect(faults).toMatch(new RegExp(`^${name} `, 'm'))
@@ -187,7 +187,7 @@ describe('A bad setting', () => {
     expect(() => load(spoiled)).toThrow(faults.replaceAll(/^/gm, '  '))
   })
 
-  it('every variable but those of free text has one in this table', () => {
+  it('exists in this table for every variable except free text', () => {
     const free = ['NO_PROXY', 'SESSION_STORE_PREFIX', 'SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY']
     const tested = new Set([...bad.map(([name]) => name), ...free])
     const untested = variableNames.filter((name) => !tested.has(name))

@@ -95,7 +95,8 @@ describe('A request with the cookies of a browser', () => {
   it("is refused from the caller's own X-Forwarded-Host", () =>
     expectRefused({ origin: attacker, 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }))
 
-  it('is refused before its session is looked at', () => expectRefused({ cookie: 'sid=x', origin: attacker }))
+  it('from another site is refused before its session is verified', () =>
+    expectRefused({ cookie: 'sid=x', origin: attacker }))
 })
 
 describe('PUBLIC_URL', () => {
@@ -157,7 +158,7 @@ describe('A request that no browser marks', () => {
     expectRefused({ authorization: `Bearer ${session}` }))
 })
 
-describe('An Origin that only resembles an allowed one', () => {
+describe('An Origin that resembles an allowed one', () => {
   it.each([
     'https://app.example.com.evil',
     'https://evilapp.example.com',
@@ -182,10 +183,10 @@ describe('An Origin that only resembles an allowed one', () => {
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([])
   })
 
-  it('is refused in two lines, though one of them is allowed', () =>
+  it('is refused if it comes in two lines, one of which is allowed', () =>
     expectRefused({ origin: [allowed, attacker] }))
 
-  it('is refused as the own origin with another port or a path', async () => {
+  it('is refused if it is the own origin with another port or a path', async () => {
     await expectRefused({ origin: `${own}:8080` })
     await expectRefused({ origin: `${own}/` })
     await expectRefused({ origin: 'ftp://broker.example' })
@@ -255,7 +256,7 @@ describe('CORS', () => {
     expect(vendor.requests.length).toBe(before)
   })
 
-  it('refuses the preflight of any other page without a CORS header', async () => {
+  it('refuses the preflight of a page that is not listed, without a CORS header', async () => {
     const answer = await ask({ origin: attacker, 'access-control-request-method': 'POST' }, 'OPTIONS')
     expectProblem(answer, 403, 'origin_not_allowed')
     expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([])

@@ -171,8 +171,8 @@ describe('What HTTP/1 allows is served', () => {
   })
 })
 
-describe('A connection that pipelines', () => {
-  it('more than it can be answered is cut, which the log says once, and others are served', async () => {
+describe('A connection that pipelines too many requests', () => {
+  it('is closed and logged once, while other connections are served', async () => {
     const from = broker.logLines().length
     await sendBytes(broker.port, 'GET /bridge.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1_000)).catch(() => [])
     const cuts = broker
@@ -203,8 +203,8 @@ describe('A connection that pipelines', () => {
   })
 })
 
-describe('Slow clients', () => {
-  it('the server keeps explicit limits', () => {
+describe('The server', () => {
+  it('has explicit limits', () => {
     const { headersTimeout, requestTimeout, keepAliveTimeout, timeout, maxConnections, maxHeadersCount } =
       broker.server
     expect({
@@ -225,7 +225,7 @@ describe('Slow clients', () => {
     expect(broker.server.maxRequestsPerSocket).toBe(10_000)
   })
 
-  it('who drips a header or a body, or says nothing, is cut off with 408, while others are served', async () => {
+  it('closes a connection whose headers or body do not arrive in time with 408, and serves the others', async () => {
     const hurry = { headersTimeout: 100, requestTimeout: 150, connectionsCheckingInterval: 50 }
     const server = createHttpServer(broker.broker.app, createLogger({ level: 'silent' }), hurry)
     await listen(server)

@@ -51,7 +51,7 @@ async function exhaust(broker: RunningBroker, address: string): Promise<void> {
 }
 
 describe('The limit of tokens minted per user', () => {
-  it('answers 429 with Retry-After after the last one, and the vendor sees no more', async () => {
+  it('answers 429 with Retry-After once it is reached, and the vendor is no longer called', async () => {
     const broker = await start()
     expect(await statuses(3, broker)).toEqual([200, 200, 200])
     const answer = await broker.askToken()
@@ -174,7 +174,7 @@ describe('The limit of refusals per client network', () => {
     expect(answered.filter((status) => status === 401)).toHaveLength(share.open + share.waiting)
   })
 
-  it('keeps what is remembered of a network over its limit', async () => {
+  it('does not affect the known sessions of a network over the limit', async () => {
     const broker = await startWithApp({ TOKEN_CACHE_SECONDS: '60' })
     app.answer = answerJson({ sub: 'ada', email: 'ada@example.com' })
     const ada = cookieFrom('203.0.113.7', 'sid=ada')

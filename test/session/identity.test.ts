@@ -29,7 +29,7 @@ function identify(
 
 const code = (value: string) => expect.objectContaining({ code: value })
 
-describe('an email', () => {
+describe('An email', () => {
   it.each([
     'a@b',
     'Ann.Lee+widgets@Example.COM',
@@ -94,7 +94,7 @@ describe('an email', () => {
     expect(() => identify(claims)).toThrow(expect.objectContaining({ diagnosis: { outcome } }))
   })
 
-  it('stays one plain address or is refused, whatever is put into it', () => {
+  it('is one plain address or is refused, whatever it contains', () => {
     const odd = fc.constantFrom('@', ',', ';', ' ', '\r\n', '<', '"', '\\', '\u00e9', '\uff20', '\ud83d')
     const inserted = fc.oneof(odd, fc.string({ unit: 'binary', maxLength: 3 }), fc.string({ maxLength: 3 }))
     fc.assert(

@@ -33,7 +33,7 @@ async function ask(token: string, asked = broker) {
   return { status: answer.status, code, emails: vendor.requests.map(({ headers }) => headers.email) }
 }
 
-describe('the broker with JWT sessions', () => {
+describe('The broker with JWT sessions', () => {
   it('signs the user of a good token in', async () => {
     expect(await ask(createToken())).toMatchObject({ status: 200, emails: ['ann@example.com'] })
   })
@@ -54,7 +54,7 @@ describe('the broker with JWT sessions', () => {
     for (const secret of ['canary', ...token.split('.')]) expect(broker.logText()).not.toContain(secret)
   })
 
-  it('answers 503 with Retry-After, and leaves the vendor alone, when there are no keys', async () => {
+  it('answers 503 with Retry-After and does not call the vendor if there are no keys', async () => {
     const lost = await startBroker({
       WIDGET_BASE_URL: vendor.url,
       SESSION_JWT_SECRET: undefined,
@@ -72,7 +72,7 @@ describe('the broker with JWT sessions', () => {
   })
 })
 
-describe('the broker with an OpenID provider', () => {
+describe('The broker with an OpenID provider', () => {
   let provider: IdentityProvider
 
   beforeAll(async () => {

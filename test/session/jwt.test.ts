@@ -34,7 +34,7 @@ beforeAll(async () => {
   door = await open({})
 })
 
-describe('a good token', () => {
+describe('A valid token', () => {
   it.each(['RS256', 'ES256', 'EdDSA'])('signed by %s is the session of its email', async (alg) => {
     expect(await door.ask(bearer(createToken({ header: { alg } })))).toMatchObject({
       status: 200,
@@ -68,7 +68,7 @@ function repeatedEmail(): string {
   return `${JSON.stringify(claims).slice(0, -1)},"email":"first@example.com","email":"ann@example.com"}`
 }
 
-describe('a spoiled token', () => {
+describe('An invalid token', () => {
   it.each(badTokens)('is refused that %s', async (_name, token, outcome) => {
     const verdict = await door.ask(bearer(token))
     expect(verdict).toMatchObject({ status: 401, code: 'session_invalid', outcome })
@@ -86,7 +86,7 @@ describe('a spoiled token', () => {
     },
   )
 
-  it('J12 never chooses where its key comes from', async () => {
+  it('never chooses where its key comes from', async () => {
     const lure = await startEndpoint(answerJson({ keys: [toJwk(strangers, { kid: 'x', alg: 'RS256' })] }))
     const jwk = strangers.publicKey.export({ format: 'jwk' })
     const url = `${lure.origin}/keys`
@@ -135,7 +135,7 @@ describe('a spoiled token', () => {
     for (const value of [true, 'true']) expect(await ask(value)).toMatchObject({ status: 200 })
   })
 
-  it('never becomes a session, whatever part of a good one is replaced', async () => {
+  it('never becomes a session, whichever part of a valid one is replaced', async () => {
     const parts = createToken().split('.')
     const verifier = createVerifier({ key: { publicKeys: [pem] } })
     const anyPart = fc.oneof(fc.string(), fc.base64String(), fc.json().map(encode))

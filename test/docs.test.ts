@@ -1,0 +1,136 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig } from '../src/config/config.ts'
+import { fromFiles, variableNames, variables } from '../src/config/variables.ts'
+import { problemCodes } from '../src/problems.ts'
+import { version } from '../src/routes/page.ts'
+import { blocksOf, documentNames, readDocument, root } from './peers/documents.ts'
+import { titlesOf } from './peers/titles.ts'
+
+const documents = await Promise.all(
+  documentNames.map(async (name) => ({ name, text: await readDocument(name) })),
+)
+const textOf = (name: string) => documents.find((document) => document.name === name)!.text
+const readme = textOf('README.md')
+const rowsOf = (text: string) =>
+  [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
+const recipes = documents.flatMap(({ name, text }) =>
+  blocksOf(text, 'ini').map((block, index) => ({ name, index, settings: parseSettings(block) })),
+)
+const fieldOf: Record<
+  string,
+  { parse(value: unknown): unknown; safeParse(value: unknown): { data?: unknown } }
+> = variables.shape
+const secrets = fromFiles.filter((name) => name !== 'SESSION_JWT_PUBLIC_KEY')
+
+function parseSettings(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+  )
+}
+
+describe('The README', () => {
+  it('has at most 170 lines', () => {
+    expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(170)
+  })
+
+  it('names every setting once in its table, with its default', () => {
+    const table = readme.split('\n## Settings\n')[1]!.split('\n## ')[0]!
+    const listed = rowsOf(table).flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([A-Z_]+)(?:=([^`]*))?`/g)].map(([, name = '', value]) => [name, value] as const),
+    )
+    expect(listed.map(([name]) => name).sort()).toEqual([...variableNames].sort())
+    for (const [name, value] of listed) expectDefault(name, value)
+  })
+})
+
+describe('docs/settings.md', () => {
+  const rows = rowsOf(textOf('docs/settings.md')).filter(([name]) => /^`[A-Z_]+`$/.test(name!))
+  const settings = rows.map(([name = '', value = '', meaning = '']) => ({
+    name: name.replaceAll('`', ''),
+    value: /^`([^`]*)`$/.exec(value)?.[1],
+    meaning,
+  }))
+
+  it('has one row for every setting', () => {
+    expect(settings.map(({ name }) => name).sort()).toEqual([...variableNames].sort())
+  })
+
+  it.each(settings)('shows the default of $name', ({ name, value }) => expectDefault(name, value))
+
+  it('marks the settings that hold a secret, and no others', () => {
+    const marked = settings.filter(({ meaning }) => meaning.startsWith('Secret.')).map(({ name }) => name)
+    expect(marked.sort()).toEqual(secrets.toSorted())
+  })
+})
+
+/** Compares as the broker reads it. A setting without a default is shown without one. */
+function expectDefault(name: string, shown: string | undefined): void {
+  const actual = fieldOf[name]!.safeParse(undefined).data
+  const read = shown === undefined ? undefined : fieldOf[name]!.parse(shown)
+  expect([name, read]).toEqual([name, actual])
+}
+
+describe('docs/problems.md', () => {
+  it('has every code, and no other', () => {
+    const codes = rowsOf(textOf('docs/problems.md'))
+      .filter(([status]) => /^\d/.test(status!))
+      .flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code))
+    expect(codes).toHaveLength(problemCodes.length)
+    expect(new Set(codes)).toEqual(new Set(problemCodes))
+  })
+})
+
+describe('docs/security.md', () => {
+  it('promises only what a test of that name keeps', async () => {
+    const promises = [
+      ...textOf('docs/security.md')
+        .split('\n\n')[2]!
+        .matchAll(/^- (.+)$/gm),
+    ]
+    const names = await readdir(join(root, 'test'), { recursive: true })
+    const files = names.filter((name) => name.endsWith('.test.ts'))
+    const sources = await Promise.all(files.map((name) => readFile(join(root, 'test', name), 'utf8')))
+    const kept = new Set(sources.flatMap(titlesOf).map((title) => title.toLowerCase()))
+    expect(promises.length).toBeGreaterThan(10)
+    expect(promises.map(([, promise = '']) => promise).filter((one) => !kept.has(one.toLowerCase()))).toEqual(
+      [],
+    )
+  })
+})
+
+describe('The documentation', () => {
+  it.each(recipes)('has settings that start a broker in $name, block $index', ({ settings }) => {
+    const others = { WIDGET_COMMUNITY_ID: 'community-1', WIDGET_API_KEY: 'widget-api-key-1' }
+    expect(() => loadConfig({ ...others, ...settings })).not.toThrow(ConfigError)
+  })
+
+  it('names the versioned bridge of this version', () => {
+    expect(textOf('docs/embedding.md')).toContain(`/bridge-${version}.js`)
+  })
+
+  it.each(documents)('links from $name only to what is there', ({ name, text }) => {
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, target = '']) => target)
+    for (const target of targets) {
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? name : join(dirname(name), path)
+      expect([target, existsSync(join(root, file))]).toEqual([target, true])
+      if (anchor !== undefined) expect(anchorsOf(textOf(file))).toContain(anchor)
+    }
+  })
+})
+
+/** The anchors that GitHub gives to headings. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
