@@ -67,6 +67,7 @@ export function createQuestions(options: Options) {
       if (limitAnew !== undefined) await limitAnew(one.key)
       try {
         const answer = await askNow(one, { ...asker, signal: shared })
+        verdicts.overtake(one.key, answer.askedAs - 1)
         await channel?.publish(one.key)
         return answer
       } catch (error) {

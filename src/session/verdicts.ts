@@ -11,6 +11,8 @@ interface Verdict {
   circumstances: string
   askedAs: number
   until: number
+  /** An earlier one of this credential under other circumstances. A list would be one more object for each session. */
+  next?: Verdict
 }
 
 interface OpenQuestions {
@@ -32,19 +34,17 @@ export function createVerdicts(maxRemembered = 50_000) {
   let forgottenUpTo = 0
 
   function overtake(key: string, by: number): void {
-    const known = verdicts.get(key)
-    if (known !== undefined && known.askedAs <= by) known.until = 0
+    for (let known = verdicts.get(key); known !== undefined; known = known.next)
+      if (known.askedAs <= by) known.until = 0
     const others = open.get(key)
     if (others !== undefined) others.overtakenBy = Math.max(others.overtakenBy, by)
   }
 
   return {
     recall(key: string, circumstances: Circumstances): Session | undefined {
-      const known = verdicts.get(key)
+      const known = find(verdicts.get(key), circumstances)
       if (known === undefined || known.until <= performance.now()) return undefined
-      return known.circumstances === digest(circumstances) && known.askedAs > forgottenUpTo
-        ? known.session
-        : undefined
+      return known.askedAs > forgottenUpTo ? known.session : undefined
     },
 
     /** The number of a question that is asked now. Each needs its `end`. */
@@ -65,8 +65,10 @@ export function createVerdicts(maxRemembered = 50_000) {
     },
 
     remember(key: string, circumstances: Circumstances, verdict: Omit<Verdict, 'circumstances'>): void {
-      if ((verdicts.get(key)?.askedAs ?? 0) > verdict.askedAs) return
-      verdicts.set(key, { ...verdict, circumstances: digest(circumstances) })
+      const known = verdicts.get(key)
+      if ((find(known, circumstances)?.askedAs ?? 0) > verdict.askedAs) return
+      const name = digest(circumstances)
+      verdicts.set(key, { ...verdict, circumstances: name, next: keepOthers(known, name) })
     },
 
     /** From now on, the answers to this question about a credential and to earlier ones do not count. */
@@ -80,6 +82,29 @@ export function createVerdicts(maxRemembered = 50_000) {
       forgottenUpTo = questions
     },
   }
+}
+
+function find(known: Verdict | undefined, circumstances: Circumstances): Verdict | undefined {
+  if (known === undefined) return undefined
+  const name = digest(circumstances)
+  let found: Verdict | undefined = known
+  while (found !== undefined && found.circumstances !== name) found = found.next
+  return found
+}
+
+/** One browser may come from several addresses, but one credential must not fill the memory. */
+const maxPerCredential = 4
+
+function keepOthers(
+  known: Verdict | undefined,
+  name: string,
+  room = maxPerCredential - 1,
+): Verdict | undefined {
+  if (known === undefined || room === 0) return undefined
+  if (known.circumstances === name || known.until <= performance.now())
+    return keepOthers(known.next, name, room)
+  known.next = keepOthers(known.next, name, room - 1)
+  return known
 }
 
 function digest(circumstances: Circumstances): string {

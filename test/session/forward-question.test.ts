@@ -106,6 +106,8 @@ describe('the forwarded headers of a question', () => {
   })
 })
 
+const from = (address: number) => [session, ['X-Forwarded-For', `203.0.113.${address}`]] as const
+
 describe('an answer is remembered for the same question alone', () => {
   const agent = ['User-Agent', 'one'] as const
 
@@ -117,6 +119,14 @@ describe('an answer is remembered for the same question alone', () => {
   ])('and another %s is another question', async (_name, lines) => {
     const changes = { TRUST_PROXY: '127.0.0.1' }
     expect(await countQuestions([[session, agent], [session, agent], lines], changes)).toBe(2)
+  })
+
+  it('as long as one browser comes from few addresses in turn', async () => {
+    const changes = { TRUST_PROXY: '127.0.0.1' }
+    expect(await countQuestions([1, 2, 3, 4, 1, 2, 3, 4].map(from), changes)).toBe(4)
+    await ask(...from(5))
+    await ask(...from(1))
+    expect(app.received).toHaveLength(6)
   })
 
   it('and what it does not carry makes no difference', async () => {

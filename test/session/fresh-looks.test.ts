@@ -105,11 +105,11 @@ describe('a slow yes', () => {
 describe('a fresh look', () => {
   it('replaces what is remembered under other circumstances, too', async () => {
     const broker = await start()
-    const phone = { 'User-Agent': 'phone' }
-    expect(await ask(broker, phone)).toBe('ann')
+    const browsers = [{ 'User-Agent': 'phone' }, { 'User-Agent': 'tablet' }]
+    for (const browser of browsers) expect(await ask(broker, browser)).toBe('ann')
     user = 'bob'
     expect(await ask(broker, noCache)).toBe('bob')
-    expect(await ask(broker, phone)).toBe('bob')
+    for (const browser of browsers) expect(await ask(broker, browser)).toBe('bob')
   })
 
   it('that meets an outage leaves what is remembered', async () => {
