@@ -1,48 +1,62 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { validEnvironment } from './peers/broker.ts'
+import { root } from './peers/documents.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const read = (name: string) => readFileSync(`${root}/${name}`, 'utf8')
-const instructions = read('Dockerfile')
-  .split('\n')
-  .filter((line) => /^[A-Z]+ /.test(line))
-const lastStage = instructions.slice(instructions.findLastIndex((line) => line.startsWith('FROM ')))
-const of = (name: string, lines = lastStage) => lines.filter((line) => line.startsWith(`${name} `))
+const read = (name: string) => readFileSync(join(root, name), 'utf8')
+const stages = read('Dockerfile')
+  .replaceAll('\\\n', '')
+  .split(/^(?=FROM )/m)
+  .slice(1)
+  .map((stage) => stage.split('\n').filter((line) => /^[A-Z]+ /.test(line)))
+const stageOf = (name: string) => stages.find(([from]) => from!.endsWith(` AS ${name}`))!
+const of = (instruction: string, lines: readonly string[]) =>
+  lines.filter((line) => line.startsWith(`${instruction} `))
+const base = stageOf('base')
+const runtime = stageOf('runtime')
+const sandbox = stageOf('sandbox')
 
 describe('The image', () => {
-  it('is built on exact versions of Node 24', () => {
-    for (const from of of('FROM', instructions)) expect(from).toMatch(/^FROM node:24\.\d+\.\d+-/)
+  it('is based on an exact version of Node 24, the one that .node-version names', () => {
+    for (const [from] of stages)
+      expect(from).toMatch(/^FROM (node:24\.\d+\.\d+-\S+|base) AS (build|base|sandbox|runtime)$/)
+    expect(base[0]).toContain(`node:${read('.node-version').trim()}-`)
+  })
+
+  it('is the broker by default', () => {
+    expect(stages.at(-1)).toBe(runtime)
   })
 
   it('runs as a numeric user that is not root', () => {
-    expect(of('USER')).toEqual([expect.stringMatching(/^USER [1-9]\d{3,}:[1-9]\d{3,}$/)])
+    expect(of('USER', stages.flat())).toEqual([expect.stringMatching(/^USER [1-9]\d{3,}:[1-9]\d{3,}$/)])
+    expect(of('USER', base)).toHaveLength(1)
   })
 
   it('starts node itself as process 1, without shell or npm', () => {
-    expect(of('ENTRYPOINT')).toEqual(['ENTRYPOINT []'])
-    expect(of('CMD')).toEqual([expect.stringMatching(/^CMD \["node", .*"dist\/server\.js"\]$/)])
-    expect(of('RUN').join()).toContain('/usr/local/lib/node_modules')
+    expect(of('ENTRYPOINT', base)).toEqual(['ENTRYPOINT []'])
+    expect(of('CMD', runtime)).toEqual([expect.stringMatching(/^CMD \["node", .*"dist\/server\.js"\]$/)])
+    expect(of('CMD', sandbox)).toEqual(['CMD ["node", "dist/demo/main.js"]'])
+    expect(of('RUN', base).join()).toContain('/usr/local/lib/node_modules')
   })
 
-  it('takes no secret as argument or variable', () => {
-    const declared = instructions.filter((line) => /^(ARG|ENV) /.test(line))
-    expect(declared).toEqual(['ENV NODE_ENV=production'])
+  it('takes no secret as an argument or variable', () => {
+    const declared = stages.flat().filter((line) => /^(ARG|ENV) /.test(line))
+    expect(declared).toEqual(['ENV NODE_ENV=production', 'ENV HOST=0.0.0.0'])
+    expect(sandbox).toContain('ENV HOST=0.0.0.0')
   })
 
-  it('is made of an allow-list of files', () => {
+  it('is made from a list of allowed files', () => {
     const lines = read('.dockerignore')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(lines[0]).toBe('*')
-    expect(
-      lines
-        .slice(1)
-        .every((line) => /^!(package(-lock)?\.json|\.npmrc|tsconfig\.json|src|public)$/.test(line)),
-    ).toBe(true)
+    const allowed = /^!(package(-lock)?\.json|\.npmrc|tsconfig\.json|src|public)$/
+    expect(lines.slice(1).filter((line) => !allowed.test(line))).toEqual([])
   })
 
   it('is deployed without privileges by both examples', () => {
@@ -52,6 +66,7 @@ describe('The image', () => {
     const kubernetes = read('deploy/kubernetes.yaml')
     for (const setting of [
       'runAsNonRoot: true',
+      'runAsGroup: 65532',
       'readOnlyRootFilesystem: true',
       'allowPrivilegeEscalation: false',
     ]) {
@@ -59,17 +74,49 @@ describe('The image', () => {
     }
   })
 
+  it.each(['deploy/compose.yaml', 'deploy/kubernetes.yaml'])(
+    'gets what several replicas behind a proxy need in %s',
+    (name) => {
+      for (const setting of ['TRUST_PROXY', 'REDIS_URL', 'SUBJECT_KEY_FILE', 'WIDGET_API_KEY_FILE'])
+        expect(read(name)).toContain(setting)
+    },
+  )
+})
+
+describe('The image', () => {
+  let files: string
+
+  /** The files of the runtime stage: what its instructions copy, without what they remove. */
+  beforeAll(async () => {
+    files = await mkdtemp(join(tmpdir(), 'token-broker-image-'))
+    for (const name of ['dist', 'public', 'package.json'])
+      await cp(join(root, name), join(files, name), { recursive: true })
+    const removed = /rm -r (.+)$/.exec(of('RUN', stageOf('build')).at(-1)!)![1]!.split(' ')
+    for (const name of removed) await rm(join(files, name), { recursive: true })
+    await symlink(join(root, 'node_modules'), join(files, 'node_modules'))
+  })
+
+  afterAll(() => rm(files, { recursive: true }))
+
+  it('has neither bench nor demo nor sandbox', async () => {
+    const names = [...(await readdir(join(files, 'dist'))), ...(await readdir(join(files, 'public')))]
+    expect(names).toEqual(expect.arrayContaining(['server.js', 'doctor', 'bridge.js', 'index.html']))
+    expect(names.filter((name) => /^(bench|demo|sandbox)$/.test(name))).toEqual([])
+  })
+
+  it('runs the doctor', async () => {
+    const doctor = spawn(process.execPath, ['dist/doctor/main.js', '--help'], { cwd: files, stdio: 'ignore' })
+    expect(await once(doctor, 'exit')).toEqual([0, null])
+  })
+
   it('serves without permission to write, to start a process or to read other files', async () => {
-    const permission = process.version.startsWith('v20.') ? '--experimental-permission' : '--permission'
-    const flags = [
-      permission,
-      `--allow-fs-read=${root}*`,
-      ...(permission === '--permission' ? ['--allow-net'] : []),
-    ]
-    const allowed = flags.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag.split('=')[0] ?? ''))
-    expect(allowed).toEqual(expect.arrayContaining([permission, `--allow-fs-read=${root}*`]))
-    const broker = spawn(process.execPath, [...allowed, `${root}dist/server.js`], {
-      cwd: root,
+    const isOld = process.version.startsWith('v20.')
+    const flags = isOld ? ['--experimental-permission'] : ['--permission', '--allow-net']
+    const readable = [files, join(root, 'node_modules')].map((path) => `--allow-fs-read=${path}/*`)
+    const known = flags.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag))
+    expect(known).toContain(flags[0])
+    const broker = spawn(process.execPath, [...known, ...readable, 'dist/server.js'], {
+      cwd: files,
       env: { ...validEnvironment, HOST: '127.0.0.1', PORT: '0', SHUTDOWN_DELAY_MS: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
