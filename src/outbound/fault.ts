@@ -7,6 +7,7 @@ export type FaultOutcome =
   | 'reset'
   | 'protocol_error'
   | 'body_too_large'
+  | 'machine_exhausted'
   | 'aborted'
 
 /** How far an exchange had come. */
@@ -48,6 +49,12 @@ const outcomes: Record<string, FaultOutcome> = {
   UND_ERR_DESTROYED: 'aborted',
   UND_ERR_CLOSED: 'aborted',
   EPROTO: 'tls_failure',
+  // Our own machine is out of file descriptors, memory or ports: the other side has no part in it.
+  EMFILE: 'machine_exhausted',
+  ENFILE: 'machine_exhausted',
+  ENOMEM: 'machine_exhausted',
+  ENOBUFS: 'machine_exhausted',
+  EADDRNOTAVAIL: 'machine_exhausted',
 }
 
 // Node's own codes, OpenSSL's, and those of X.509 verification.

@@ -1,69 +1,95 @@
-import { circuitBreaker, CircuitState, handleWhen } from 'cockatiel'
-import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
-import { createFailureWindow } from './failure-window.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createLastCalls } from './last-calls.ts'
 import { VendorProblem } from './refusals.ts'
 
 export interface Circuit {
-  /** Throws `vendor_unavailable` while the vendor is left alone. */
-  check(): void
-  /** `probes`: this attempt decides for all whether the vendor is back. */
-  run<Result>(attempt: (probes: boolean) => Promise<Result>): Promise<Result>
+  /** Throws `vendor_unavailable` where `run` would refuse this user at once. */
+  check(user: string): void
+  /**
+   * Runs an attempt unless the circuit is open. `probes`: this attempt decides for everybody whether the vendor is back, so it must
+   * not end because its caller leaves.
+   */
+  run<Result>(user: string, attempt: (probes: boolean) => Promise<Result>): Promise<Result>
 }
 
 interface CircuitOptions {
   logger: Logger
-  /** How long the vendor is left alone before one call tries it. */
+  /** How long an open circuit makes no calls before it lets one user try. */
   halfOpenAfterMs?: number
   changed?: (open: boolean) => void
+  /** Milliseconds on a monotonic clock. */
+  now?: () => number
 }
 
 /**
- * Leaves a failing vendor alone for five seconds at a time: long enough to be a relief, short enough that users hardly notice how
- * long it lasts after the recovery. Then one call goes ahead, and its end decides.
+ * Stops calls to a failing vendor: five seconds relieve the vendor, and delay the recovery by little. Then one user's call goes ahead
+ * as a probe, and its result closes the circuit or opens it again.
  */
-export function createCircuit({ logger, halfOpenAfterMs = 5_000, changed }: CircuitOptions): Circuit {
+export function createCircuit(options: CircuitOptions): Circuit {
+  const { logger, halfOpenAfterMs = 5_000, changed, now = () => performance.now() } = options
+  const lastCalls = createLastCalls(now)
+  let state: 'closed' | 'open' | 'half_open' = 'closed'
   let halfOpenAt = 0
-  const policy = circuitBreaker(
-    handleWhen(isOutage),
-    // The wait is kept by `check` on the monotonic clock: the library's would last as long as a wall clock is set back.
-    { halfOpenAfter: -Infinity, breaker: createFailureWindow() },
-  )
+  let closedAt = -Infinity
 
-  policy.onBreak(() => {
-    halfOpenAt = performance.now() + halfOpenAfterMs
-    logger.error({ event: 'vendor_circuit', state: 'open', retryAfterSeconds: secondsLeft() })
+  function open(): void {
+    state = 'open'
+    halfOpenAt = now() + halfOpenAfterMs
+    logger.error({ event: 'vendor_circuit', state, retryAfterSeconds: secondsLeft() })
     changed?.(true)
-  })
-  policy.onHalfOpen(() => logger.info({ event: 'vendor_circuit', state: 'half_open' }))
-  policy.onReset(() => {
-    logger.info({ event: 'vendor_circuit', state: 'closed', outcome: 'recovered' })
-    changed?.(false)
-  })
-
-  function secondsLeft(): number {
-    return Math.max(1, Math.ceil((halfOpenAt - performance.now()) / 1000))
   }
 
-  // The library lets callers wait for the probe, however long it takes and wherever they have gone: refuse them first.
-  function check(): void {
-    const { state } = policy
-    if (state === CircuitState.Closed) return
-    if (state === CircuitState.Open && performance.now() >= halfOpenAt) return
+  function halfOpen(): void {
+    state = 'half_open'
+    logger.info({ event: 'vendor_circuit', state })
+  }
+
+  function close(): void {
+    state = 'closed'
+    closedAt = now()
+    lastCalls.forget()
+    logger.info({ event: 'vendor_circuit', state, outcome: 'recovered' })
+    changed?.(false)
+  }
+
+  function secondsLeft(): number {
+    return Math.max(1, Math.ceil((halfOpenAt - now()) / 1000))
+  }
+
+  function check(user: string): void {
+    if (state === 'closed') return
+    // An account whose calls always fail must not decide for the others.
+    if (state === 'open' && now() >= halfOpenAt && !lastCalls.hasFailed(user)) return
     const diagnosis = { outcome: 'circuit_open' }
     throw new Problem('vendor_unavailable', { retryAfterSeconds: secondsLeft(), diagnosis })
   }
 
-  return {
-    check,
-    run(attempt) {
-      check()
-      const probes = policy.state !== CircuitState.Closed
-      return policy.execute(() => attempt(probes))
-    },
+  async function run<Result>(user: string, attempt: (probes: boolean) => Promise<Result>): Promise<Result> {
+    check(user)
+    const probes = state === 'open'
+    const startedAt = now()
+    if (probes) halfOpen()
+    let failed: boolean | undefined
+    try {
+      const result = await attempt(probes)
+      failed = false
+      return result
+    } catch (failure) {
+      failed = failure instanceof VendorProblem ? failure.outage : undefined
+      throw failure
+    } finally {
+      if (startedAt >= closedAt) judge(user, failed, probes)
+    }
   }
-}
 
-function isOutage(failure: unknown): boolean {
-  return failure instanceof VendorProblem && failure.outage
+  /** `failed` is undefined where a call tells nothing about the vendor: its caller left, or our own machine is at its limits. */
+  function judge(user: string, failed: boolean | undefined, probes: boolean): void {
+    if (failed !== undefined) lastCalls.note(user, failed)
+    if (probes && failed === false) close()
+    else if (probes && failed === undefined) state = 'open'
+    else if (probes || (failed && state === 'closed' && lastCalls.mostlyFail())) open()
+  }
+
+  return { check, run }
 }

@@ -1,34 +1,101 @@
 import { Problem, type ProblemCode } from '../problems.ts'
 
+/** Whose call it is, and with which key. */
+export interface Caller {
+  user: string
+  keyId: string
+}
+
 interface Pause {
   code: ProblemCode
   endsAt: number
 }
 
-export interface Pauses {
-  /** Throws while the vendor's pause for this key lasts. */
-  check(keyId: string): void
-  start(keyId: string, code: ProblemCode, seconds: number): void
+interface KeyPause extends Pause {
+  startedAt: number
+  /** When the next call is let through to see whether the vendor serves again. */
+  trialAt: number
 }
 
-/** The pauses that the vendor asked for by `Retry-After`: they bind everyone who uses the same key. */
-export function createPauses(): Pauses {
-  const pauses = new Map<string, Pause>()
+interface UserPause extends Pause, Caller {}
+
+export interface Pauses {
+  /** Throws where `enter` would. */
+  check(caller: Caller): void
+  /** Throws while a pause binds this caller. */
+  enter(caller: Caller): void
+  /** The vendor asked this caller to wait. */
+  start(caller: Caller, code: ProblemCode, seconds: number): void
+  /** A call that was started at this time got its token. */
+  succeeded(keyId: string, startedAt: number): void
+}
+
+const trialEveryMs = 5_000
+const maxUsers = 1_000
+
+/**
+ * The pauses that the vendor asks for by `Retry-After`. The first binds the user whose call met it, since a limit may be that user's
+ * own. Once a second user meets one, all who use the same key wait; every five seconds one of them is let through as a trial, and the
+ * first success ends the pause of the key.
+ */
+export function createPauses(now: () => number = () => performance.now()): Pauses {
+  const ofUsers = new Map<string, UserPause>()
+  const ofKeys = new Map<string, KeyPause>()
+
+  function check({ user, keyId }: Caller): void {
+    const own = ofUsers.get(`${keyId} ${user}`)
+    if (lasts(own)) refuse(own)
+    const shared = ofKeys.get(keyId)
+    if (lasts(shared) && shared.trialAt > now()) refuse(shared)
+  }
+
+  function lasts<Some extends Pause>(pause: Some | undefined): pause is Some {
+    return pause !== undefined && pause.endsAt > now()
+  }
+
+  function refuse({ code, endsAt }: Pause): never {
+    const retryAfterSeconds = Math.ceil((endsAt - now()) / 1000)
+    throw new Problem(code, { retryAfterSeconds, diagnosis: { outcome: 'vendor_pause' } })
+  }
+
+  function startOfUser(caller: Caller, pause: Pause): void {
+    const name = `${caller.keyId} ${caller.user}`
+    const endsAt = Math.max(pause.endsAt, ofUsers.get(name)?.endsAt ?? 0)
+    ofUsers.delete(name)
+    ofUsers.set(name, { ...caller, ...pause, endsAt })
+    const [oldest] = ofUsers.keys()
+    if (ofUsers.size > maxUsers) ofUsers.delete(oldest!)
+  }
+
+  function startOfKey(keyId: string, pause: Pause): void {
+    const known = ofKeys.get(keyId)
+    const { startedAt, endsAt } = lasts(known) ? known : { startedAt: now(), endsAt: 0 }
+    const trialAt = now() + trialEveryMs
+    ofKeys.set(keyId, { ...pause, startedAt, endsAt: Math.max(pause.endsAt, endsAt), trialAt })
+  }
+
+  function isSecondUser({ user, keyId }: Caller): boolean {
+    for (const [name, pause] of ofUsers) {
+      if (!lasts(pause)) ofUsers.delete(name)
+      else if (pause.keyId === keyId && pause.user !== user) return true
+    }
+    return false
+  }
+
   return {
-    check(keyId) {
-      const pause = pauses.get(keyId)
-      if (pause === undefined) return
-      const leftMs = pause.endsAt - performance.now()
-      if (leftMs <= 0) {
-        pauses.delete(keyId)
-        return
-      }
-      const retryAfterSeconds = Math.ceil(leftMs / 1000)
-      throw new Problem(pause.code, { retryAfterSeconds, diagnosis: { outcome: 'vendor_pause' } })
+    check,
+    enter(caller) {
+      check(caller)
+      const shared = ofKeys.get(caller.keyId)
+      if (shared !== undefined) shared.trialAt = now() + trialEveryMs
     },
-    start(keyId, code, seconds) {
-      const endsAt = performance.now() + seconds * 1000
-      if (endsAt > (pauses.get(keyId)?.endsAt ?? 0)) pauses.set(keyId, { code, endsAt })
+    start(caller, code, seconds) {
+      const pause = { code, endsAt: now() + seconds * 1000 }
+      startOfUser(caller, pause)
+      if (isSecondUser(caller)) startOfKey(caller.keyId, pause)
+    },
+    succeeded(keyId, startedAt) {
+      if (startedAt >= (ofKeys.get(keyId)?.startedAt ?? Infinity)) ofKeys.delete(keyId)
     },
   }
 }

@@ -8,35 +8,36 @@ const maxRetryAfterSeconds = 300
 /** What a failed call says about the vendor. */
 interface Nature {
   code: ProblemCode
-  /** It may go well a moment later: worth one more attempt. */
+  /** Whether a second attempt may succeed a moment later. */
   passing?: boolean
-  /** The vendor, or the way to it, is in trouble: counts for the circuit. */
+  /** For the circuit: whether the vendor, or the way to it, is in trouble. Undefined where the call tells nothing about that. */
   outage?: boolean
 }
 
 const passingOutage: Nature = { code: 'vendor_unavailable', passing: true, outage: true }
-const mendByOperator: Nature = { code: 'vendor_bad_response' }
+const unusable: Nature = { code: 'vendor_bad_response', outage: false }
 
-/** What heals by itself is 503, what an operator must mend 500. */
+/** What heals by itself is 503; what an operator must fix is 500. */
 const faultNatures: Record<FaultOutcome, Nature> = {
   dns_failure: passingOutage,
   connect_refused: passingOutage,
   connect_timeout: passingOutage,
   reset: passingOutage,
   timeout: { code: 'vendor_timeout', outage: true },
-  tls_failure: mendByOperator,
-  protocol_error: mendByOperator,
-  body_too_large: mendByOperator,
+  tls_failure: unusable,
+  protocol_error: unusable,
+  body_too_large: unusable,
+  machine_exhausted: { code: 'overloaded' },
   aborted: { code: 'vendor_unavailable' },
 }
 
 /** A call that brought no usable HTTP answer, or one that is not 200. */
 export class VendorProblem extends Problem {
   readonly passing: boolean
-  readonly outage: boolean
+  readonly outage: boolean | undefined
 
   constructor(
-    { code, passing = false, outage = false }: Nature,
+    { code, passing = false, outage }: Nature,
     circumstances: ConstructorParameters<typeof Problem>[1],
   ) {
     super(code, circumstances)
@@ -50,7 +51,7 @@ export function problemOfFault(fault: unknown): VendorProblem {
   if (!(fault instanceof OutboundFault)) throw fault
   const { outcome, detail } = fault
   const nature = faultNatures[outcome]
-  const outage = nature.outage && detail !== 'stale_socket'
+  const outage = detail === 'stale_socket' ? undefined : nature.outage
   return new VendorProblem({ ...nature, outage }, { diagnosis: { outcome: detail }, cause: fault })
 }
 
@@ -63,15 +64,19 @@ export function problemOfStatus(answer: OutboundAnswer): VendorProblem {
 }
 
 function judgeStatus(status: number, namesPause: boolean): [Nature, string] {
-  if (status === 401 || status === 403) return [{ code: 'vendor_rejected_credentials' }, 'vendor_auth_failed']
-  if (status === 429) return [{ code: 'vendor_rate_limited' }, 'vendor_rate_limited']
-  if (status === 404) return [{ code: 'vendor_rejected_request' }, 'vendor_not_found']
+  if (status === 401 || status === 403) return [answered('vendor_rejected_credentials'), 'vendor_auth_failed']
+  if (status === 429) return [answered('vendor_rate_limited'), 'vendor_rate_limited']
+  if (status === 404) return [answered('vendor_rejected_request'), 'vendor_not_found']
   if (status >= 500) {
     const passing = status === 500 || status === 502 || (status === 503 && !namesPause)
     return [{ code: 'vendor_unavailable', passing, outage: true }, 'vendor_5xx']
   }
-  if (status >= 400) return [{ code: 'vendor_rejected_request' }, 'vendor_4xx']
-  return [mendByOperator, status >= 300 ? 'unexpected_redirect' : 'unexpected_status']
+  if (status >= 400) return [answered('vendor_rejected_request'), 'vendor_4xx']
+  return [unusable, status >= 300 ? 'unexpected_redirect' : 'unexpected_status']
+}
+
+function answered(code: ProblemCode): Nature {
+  return { code, outage: false }
 }
 
 /** The seconds for which the vendor wants to be left alone (RFC 9110 §15.6.4, RFC 6585 §4). */

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { toMonotonic } from '../lib/clock.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
-import { requireEmail } from '../session/identity.ts'
+import { requireEmail, type Session } from '../session/identity.ts'
 import type { IssuedToken, TokenIssuer } from './issuer.ts'
 import { createKeyOrder, type ApiKey, type KeyRing, type KeyRings } from './keys.ts'
 import { createVendorReport } from './report.ts'
+import { expiryOf } from './token-life.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
 import type { CallBounds } from './waiting-line.ts'
 
@@ -38,18 +38,19 @@ export function createSignin(options: SigninOptions): FindIssuer {
       name: `signin ${ring.name}`,
       door: 'signin',
       userOf: requireEmail,
-      check: () => transport.check(order.of(ring.current())[0]!.id),
-      issue: (session, signal) => issue(requireEmail(session), ring, signal),
+      check: ({ subject }) => transport.check({ user: subject, keyId: order.of(ring.current())[0]!.id }),
+      issue: (session, signal) => issue(session, ring, signal),
     }
   }
 
-  async function issue(email: string, ring: KeyRing, signal: AbortSignal): Promise<IssuedToken> {
+  async function issue(session: Session, ring: KeyRing, signal: AbortSignal): Promise<IssuedToken> {
+    const email = requireEmail(session)
     const bounds = { endsAt: performance.now() + timeoutMs, signal }
     let refusal: unknown
     const current = ring.current()
     for (const key of order.of(current)) {
       try {
-        const issued = readToken(await signIn(email, key, bounds), email, key.id)
+        const issued = readToken(await signIn(session.subject, email, key, bounds), email, key.id)
         if (refusal !== undefined) order.prefer(current, key)
         return issued
       } catch (error) {
@@ -61,7 +62,7 @@ export function createSignin(options: SigninOptions): FindIssuer {
     throw refusal
   }
 
-  function signIn(email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
+  function signIn(user: string, email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
     const headers = {
       'returningai-api-key': key.value,
       email,
@@ -70,13 +71,13 @@ export function createSignin(options: SigninOptions): FindIssuer {
       'accept-encoding': 'identity',
       'user-agent': 'returning-ai-token-broker',
     }
-    return transport.send({ url, headers, keyId: key.id }, bounds)
+    return transport.send({ url, headers, user, keyId: key.id }, bounds)
   }
 
   function readToken(answer: VendorAnswer, email: string, keyId: string): IssuedToken {
     const { vendorMs, attempts } = answer
     const token = parseToken(answer, keyId)
-    const { expiresAt, email: holder } = readClaims(token)
+    const { expiresAt, email: holder } = readClaims(token, answer.headers.date)
     if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(keyId)
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
@@ -92,11 +93,11 @@ function isKeyRefused(error: unknown): error is Problem {
 /** The vendor promises no charset for its token: 8 to 8192 visible ASCII characters are safe to hand on. */
 const signinAnswer = z.object({ token: z.string().regex(/^[\x21-\x7e]{8,8192}$/) })
 
-function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, keyId: string): string {
+function parseToken({ body, headers, vendorMs, attempts }: VendorAnswer, keyId: string): string {
   const json = parseJson(body)
   const answer = signinAnswer.safeParse(json)
   if (answer.success) return answer.data.token
-  const notJson = /json/i.test(contentType) ? 'invalid_json' : 'unexpected_content_type'
+  const notJson = /json/i.test(String(headers['content-type'])) ? 'invalid_json' : 'unexpected_content_type'
   const outcome = json === undefined ? notJson : 'invalid_shape'
   throw new Problem('vendor_bad_response', {
     diagnosis: { outcome, vendorStatus: 200, attempts, vendorMs, keyId },
@@ -104,12 +105,9 @@ function parseToken({ body, contentType, vendorMs, attempts }: VendorAnswer, key
 }
 
 /** The vendor's token is a JWT with `exp` as far as is known; one that is not lives for an unknown time. */
-function readClaims(token: string): { expiresAt?: number; email?: string } {
-  const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-  const { exp, email } = isRecord(claims) ? claims : {}
-  const expiresAt = typeof exp === 'number' ? toMonotonic(exp) : Number.NaN
-  return {
-    expiresAt: Number.isFinite(expiresAt) ? expiresAt : undefined,
-    email: typeof email === 'string' ? email : undefined,
-  }
+function readClaims(token: string, date: unknown): { expiresAt?: number; email?: string } {
+  const parsed = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  const claims = isRecord(parsed) ? parsed : {}
+  const { email } = claims
+  return { expiresAt: expiryOf(claims, date), email: typeof email === 'string' ? email : undefined }
 }

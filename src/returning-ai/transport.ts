@@ -1,36 +1,36 @@
 import type { HttpClient } from '../outbound/client.ts'
 import type { OutboundAnswer } from '../outbound/exchange.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { createCircuit } from './circuit.ts'
-import { createPauses } from './pauses.ts'
+import { createPauses, type Caller } from './pauses.ts'
 import { pauseOf, problemOfFault, problemOfStatus } from './refusals.ts'
 import { createRetry } from './retry.ts'
 import { createWaitingLine, type CallBounds } from './waiting-line.ts'
 
-export interface VendorRequest {
+/** `user` and `keyId` say whose call it is: what one user's calls meet must not befall the others. */
+export interface VendorRequest extends Caller {
   url: URL
   headers: Record<string, string>
-  /** Who shares a pause that the vendor asks for. */
-  keyId: string
+  body?: string
 }
 
 /** A 200 of the vendor. `vendorMs` is the whole call, waiting and retries included. */
 export interface VendorAnswer {
   body: string
-  contentType: string
+  headers: OutboundAnswer['headers']
   vendorMs: number
   attempts: number
 }
 
 export interface VendorTransport {
-  /** Throws what would be refused at once: the vendor asked for a pause with this key, the circuit is open, the line full. */
-  check(keyId: string): void
+  /** Throws what would be refused at once: the vendor asked for a pause, the circuit is open, the line is full. */
+  check(caller: Caller): void
   /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
 }
 
-/** Told of each call's end and of each change of the circuit. */
+/** Hears of each call's end and of each change of the circuit. */
 export interface VendorObserver {
   vendorAnswered(outcome: string, seconds: number): void
   circuitOpened(open: boolean): void
@@ -54,7 +54,7 @@ type Call = CallBounds & Progress
 
 const maxBytes = 65_536
 
-/** The road to the vendor: a pause, an open circuit and a full line refuse at once; then one attempt, or two. */
+/** The way to one door of the vendor: a place in the line, and there one attempt or two, each past the pauses and the circuit. */
 export function createVendorTransport(options: TransportOptions): VendorTransport {
   const { client, logger, maxConnections, maxQueue, halfOpenAfterMs, observer } = options
   const line = createWaitingLine({ places: maxConnections, maxWaiting: maxQueue })
@@ -62,32 +62,27 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => observer?.circuitOpened(open) })
   const retry = createRetry()
 
-  function refuseAtOnce(keyId: string): void {
-    pauses.check(keyId)
-    circuit.check()
-  }
-
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
-    pauses.check(request.keyId)
-    return circuit.run((probes) => post(request, call, probes))
+    pauses.enter(request)
+    return circuit.run(request.user, (probes) => post(request, call, probes))
   }
 
-  async function post(
-    { url, headers, keyId }: VendorRequest,
-    call: Call,
-    probes: boolean,
-  ): Promise<OutboundAnswer> {
+  async function post(request: VendorRequest, call: Call, probes: boolean): Promise<OutboundAnswer> {
     call.attempts += 1
-    const { endsAt } = call
-    // A probe outlives its caller: who asks and leaves, again and again, would keep the circuit from closing.
+    const { url, headers, body, keyId } = request
+    const startedAt = performance.now()
+    const timeoutMs = Math.max(0, call.endsAt - startedAt)
+    // A probe outlives its caller: clients that ask and leave, again and again, would keep the circuit from closing.
     const signal = probes ? undefined : call.signal
-    const timeoutMs = Math.max(0, endsAt - performance.now())
-    const outbound = { url, headers, method: 'POST', timeoutMs, maxBytes, signal } as const
+    const outbound = { url, headers, body, method: 'POST', timeoutMs, maxBytes, signal } as const
     const answer = await client.exchange(outbound).catch(throwProblem)
-    if (answer.status === 200) return answer
+    if (answer.status === 200) {
+      pauses.succeeded(keyId, startedAt)
+      return answer
+    }
     const problem = problemOfStatus(answer)
     const pauseSeconds = pauseOf(answer)
-    if (pauseSeconds !== undefined) pauses.start(keyId, problem.code, pauseSeconds)
+    if (pauseSeconds !== undefined) pauses.start(request, problem.code, pauseSeconds)
     throw problem
   }
 
@@ -100,32 +95,31 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   }
 
   return {
-    check(keyId) {
+    check(caller) {
       try {
-        refuseAtOnce(keyId)
-        line.check()
+        pauses.check(caller)
+        circuit.check(caller.user)
+        line.check(caller.user)
       } catch (error) {
         if (!(error instanceof Problem)) throw error
-        throw diagnose(error, keyId, { startedAt: performance.now(), attempts: 0 })
+        throw diagnose(error, caller.keyId, { startedAt: performance.now(), attempts: 0 })
       }
     },
     async send(request, bounds) {
-      // Spelled out: on Node 20, each object that is spread and added to has a hidden class of its own.
+      // Listed one by one: on Node 20, each object that is spread and added to has a hidden class of its own.
       const { endsAt, signal } = bounds
       const call: Call = { endsAt, signal, startedAt: performance.now(), attempts: 0 }
       let hasPlace = false
       try {
-        refuseAtOnce(request.keyId)
-        await line.enter(call)
+        await line.enter(request.user, call)
         hasPlace = true
         const { body, headers } = await retry(() => attempt(request, call), call)
         observer?.vendorAnswered('ok', msSince(call.startedAt) / 1000)
-        const contentType = String(headers['content-type'])
-        return { body, contentType, vendorMs: msSince(call.startedAt), attempts: call.attempts }
+        return { body, headers, vendorMs: msSince(call.startedAt), attempts: call.attempts }
       } catch (error) {
         throw diagnose(toProblem(error, call), request.keyId, call)
       } finally {
-        if (hasPlace) line.leave()
+        if (hasPlace) line.leave(request.user)
       }
     },
   }

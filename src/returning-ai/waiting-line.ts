@@ -7,12 +7,12 @@ export interface CallBounds {
 }
 
 export interface WaitingLine {
-  /** Throws `overloaded` where there is neither a place nor room to wait for one. */
-  check(): void
+  /** Throws `overloaded` where there is neither a place for this user nor room to wait for one. */
+  check(user: string): void
   /** Takes a place, or waits for one within the bounds. Fails with `overloaded`, or the signal's reason. */
-  enter(bounds: CallBounds): Promise<void> | void
-  /** Gives the place to the one who waits longest. */
-  leave(): void
+  enter(user: string, bounds: CallBounds): Promise<void> | void
+  /** Gives the user's place to the caller that waits longest and may have it. */
+  leave(user: string): void
 }
 
 interface WaitingLineOptions {
@@ -20,48 +20,77 @@ interface WaitingLineOptions {
   maxWaiting: number
 }
 
+interface Waiting {
+  user: string
+  proceed: () => void
+}
+
+/** A user for whom the vendor is slow must not take the places of the others. */
+const maxPlacesOfUser = 2
+
 /**
- * Bounds the calls in progress and those that wait for one. undici's pool and cockatiel's bulkhead keep a caller in
- * their queue after it has gone; here it leaves at once.
+ * Bounds the calls in progress, those of one user, and those that wait for a place. undici's pool keeps a caller in its queue after it
+ * has gone; here it leaves at once.
  */
 export function createWaitingLine({ places, maxWaiting }: WaitingLineOptions): WaitingLine {
-  const waiting = new Set<() => void>()
+  const waiting = new Set<Waiting>()
+  const placesOf = new Map<string, number>()
   let taken = 0
 
-  function wait({ endsAt, signal }: CallBounds): Promise<void> {
+  function hasPlace(user: string): boolean {
+    return taken < places && (placesOf.get(user) ?? 0) < maxPlacesOfUser
+  }
+
+  function take(user: string): void {
+    taken += 1
+    placesOf.set(user, (placesOf.get(user) ?? 0) + 1)
+  }
+
+  function giveBack(user: string): void {
+    taken -= 1
+    const left = placesOf.get(user)! - 1
+    if (left === 0) placesOf.delete(user)
+    else placesOf.set(user, left)
+  }
+
+  function check(user: string): void {
+    if (waiting.size >= maxWaiting && !hasPlace(user)) throw overloaded('waiting_line_full')
+  }
+
+  function wait(user: string, { endsAt, signal }: CallBounds): Promise<void> {
     return new Promise((resolve, reject) => {
-      const proceed = () => settle(resolve)
-      const quit = () => settle(() => reject(signal.reason))
-      const expire = () => settle(() => reject(overloaded('waited_too_long')))
-      const timer = setTimeout(expire, endsAt - performance.now())
       const settle = (end: () => void) => {
         clearTimeout(timer)
         signal.removeEventListener('abort', quit)
-        waiting.delete(proceed)
+        waiting.delete(one)
         end()
       }
+      const one = { user, proceed: () => settle(resolve) }
+      const quit = () => settle(() => reject(signal.reason))
+      const expire = () => settle(() => reject(overloaded('waited_too_long')))
+      const timer = setTimeout(expire, endsAt - performance.now())
       signal.addEventListener('abort', quit)
-      waiting.add(proceed)
+      waiting.add(one)
     })
-  }
-
-  function check(): void {
-    if (taken >= places && waiting.size >= maxWaiting) throw overloaded('waiting_line_full')
   }
 
   return {
     check,
-    enter(bounds) {
+    enter(user, bounds) {
       bounds.signal.throwIfAborted()
-      check()
-      if (taken >= places) return wait(bounds)
-      taken += 1
+      check(user)
+      if (!hasPlace(user)) return wait(user, bounds)
+      take(user)
       return undefined
     },
-    leave() {
-      const [first] = waiting
-      if (first === undefined) taken -= 1
-      else first()
+    leave(user) {
+      giveBack(user)
+      for (const next of waiting) {
+        if (!hasPlace(next.user)) continue
+        take(next.user)
+        next.proceed()
+        return
+      }
     },
   }
 }

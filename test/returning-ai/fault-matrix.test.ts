@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import dns from 'node:dns'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { signSession, startBroker, validEnvironment, type RunningBroker } from '../peers/broker.ts'
 import { makeCertificates, opensslMissing, type Certificates } from '../peers/certificates.ts'
 import { startFullListener } from '../peers/full-listener.ts'
@@ -129,6 +130,26 @@ describe('a kept connection', () => {
     expect(vendor.requests).toHaveLength(3)
     expect(broker.logLines().findLast(({ event }) => event === 'token_issued')).toMatchObject({ attempts: 2 })
   })
+})
+
+describe('a machine at its limits', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL'])(
+    'that answers a call by %s makes the broker overloaded, and is not tried again',
+    async (code) => {
+      vendor = await startRawVendor()
+      broker = await startBroker({ WIDGET_BASE_URL: 'https://vendor.test' })
+      const fault = Object.assign(new Error(code), { code })
+      const lookup = ((_name: string, _options: object, done: (error: Error) => void) =>
+        done(fault)) as unknown as typeof dns.lookup
+      vi.spyOn(dns, 'lookup').mockImplementation(lookup)
+      const response = await broker.askToken()
+      expect(response.headers.get('retry-after')).toBe('2')
+      expect(await response.json()).toMatchObject({ status: 503, code: 'overloaded' })
+      expect(broker.logLines().at(-1)).toMatchObject({ outcome: 'machine_exhausted', attempts: 1 })
+    },
+  )
 })
 
 describe('a vendor that cannot be reached', () => {

@@ -45,9 +45,19 @@ function createTransport(
   return createVendorTransport({ client, logger, maxConnections: 128, maxQueue: 1024, ...options })
 }
 
-/** One call; resolves to the problem's code, or `ok`, with what the caller would be told and the log would say. */
-async function call({ timeoutMs = 2000, signal = new AbortController().signal, keyId = 'key-1' } = {}) {
-  const request = { url: new URL('/signin', vendor.url), headers: {}, keyId }
+let users = 0
+
+/**
+ * One call, of a user of its own unless the test names one; resolves to the problem's code, or `ok`, with what the caller would be
+ * told and the log would say.
+ */
+async function call({
+  user = `user-${(users += 1)}`,
+  keyId = 'key-1',
+  timeoutMs = 2000,
+  signal = new AbortController().signal,
+} = {}) {
+  const request = { url: new URL('/signin', vendor.url), headers: {}, user, keyId }
   try {
     const { attempts } = await transport.send(request, { endsAt: performance.now() + timeoutMs, signal })
     return { code: 'ok', attempts } as { code: string; attempts?: number; retryAfter?: string }
@@ -66,12 +76,12 @@ async function open(options = {}) {
   await client.close()
   transport = createTransport(options)
   vendor.act = answer(504)
-  await calls(20)
+  await calls(10)
   expect(states()).toMatchObject([{ level: 'error', state: 'open' }])
 }
 
 describe('the circuit', () => {
-  it('opens after twenty failures in a row, says so once, and refuses at once without asking the vendor', async () => {
+  it('opens after the failures of ten users, says so once, and refuses at once without asking the vendor', async () => {
     await open()
     const before = vendor.requests.length
     const refused = await calls(100)
@@ -81,7 +91,7 @@ describe('the circuit', () => {
     expect(states()).toHaveLength(1)
   })
 
-  it('stays closed while fewer than half of the calls fail', async () => {
+  it('stays closed while the calls of fewer than half of the users fail', async () => {
     vendor.act = (socket, nth) => (nth % 5 < 2 ? answer(504) : giveToken)(socket, nth)
     await calls(60)
     expect(states()).toEqual([])
@@ -89,7 +99,7 @@ describe('the circuit', () => {
 
   it('stays closed for a handful of failures', async () => {
     vendor.act = answer(504)
-    await calls(19)
+    await calls(9)
     expect(states()).toEqual([])
   })
 
@@ -111,7 +121,7 @@ describe('the circuit', () => {
 
   it('is opened by calls that pass their deadline', async () => {
     vendor.act = () => undefined
-    await calls(20, { timeoutMs: 100 })
+    await calls(10, { timeoutMs: 100 })
     expect(states()).toMatchObject([{ state: 'open' }])
   })
 
@@ -156,7 +166,7 @@ describe('the circuit', () => {
     expect(states().map(({ state }) => state)).toEqual(['open', 'half_open', 'open'])
   })
 
-  it('closes by the one call though its caller leaves, so that who asks and leaves keeps nobody out', async () => {
+  it('closes by the one call though its caller leaves, so that a client that asks and leaves keeps nobody out', async () => {
     await open({ halfOpenAfterMs: 1 })
     const asking: Socket[] = []
     vendor.act = (socket) => void asking.push(socket)
@@ -191,7 +201,7 @@ describe('the waiting line', () => {
     await within
   })
 
-  it('is overloaded, not too slow a vendor, for who waits past its deadline', async () => {
+  it('is overloaded, not a vendor that is too slow, for a caller that waits past its deadline', async () => {
     const leaving = createLeaving()
     const ahead = calls(2, { signal: leaving.signal })
     expect(await call({ timeoutMs: 50 })).toMatchObject({
@@ -226,6 +236,20 @@ describe('the waiting line', () => {
     await seen(2)
     leaving.abort()
     await within
+  })
+
+  it('gives one user two places at most, and serves the others past that user', async () => {
+    await client.close()
+    transport = createTransport({ maxConnections: 4, maxQueue: 20 })
+    const held: Socket[] = []
+    vendor.act = (socket) => void held.push(socket)
+    const hers = calls(4, { user: 'ada' })
+    await seen(2)
+    vendor.act = giveToken
+    expect((await calls(20)).map(({ code }) => code)).toEqual(Array(20).fill('ok'))
+    expect(vendor.requests).toHaveLength(22)
+    for (const socket of held) giveToken(socket, 1)
+    expect((await hers).map(({ code }) => code)).toEqual(Array(4).fill('ok'))
   })
 
   it('has room again as soon as one who waits leaves', async () => {
@@ -299,42 +323,65 @@ describe('the retry', () => {
   })
 })
 
+const pause = (seconds: string, status = 429) => answer(status, '', { 'retry-after': seconds })
+
 describe('the pause that the vendor asks for', () => {
   it.each([
     ['429', 429, 'vendor_rate_limited'],
     ['503', 503, 'vendor_unavailable'],
   ])(
-    'by %s holds for all who share the key, with the seconds left, and for nobody else',
+    'by %s holds for the user who met it, with the seconds left, and for nobody else',
     async (_name, status, code) => {
-      vendor.act = answer(status, '', { 'retry-after': '5' })
-      expect(await call()).toMatchObject({ code, retryAfter: '5', attempts: 1 })
+      vendor.act = pause('5', status)
+      expect(await call({ user: 'ada' })).toMatchObject({ code, retryAfter: '5', attempts: 1 })
       vendor.act = giveToken
-      const paused = await calls(10)
+      const paused = await calls(10, { user: 'ada' })
       expect(paused[0]).toMatchObject({ code, retryAfter: '5', outcome: 'vendor_pause', attempts: 0 })
       expect(vendor.requests).toHaveLength(1)
-      expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
+      expect(await call()).toEqual({ code: 'ok', attempts: 1 })
+      expect(await call({ user: 'ada', keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
     },
   )
+
+  it('holds for all who share the key once a second user meets one within it', async () => {
+    vendor.act = pause('60')
+    await call({ user: 'ada' })
+    vendor.act = pause('5')
+    await call({ user: 'bob' })
+    vendor.act = giveToken
+    const paused = await calls(10)
+    expect(paused[0]).toMatchObject({ code: 'vendor_rate_limited', retryAfter: '5', outcome: 'vendor_pause' })
+    expect(vendor.requests).toHaveLength(2)
+    expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
+  })
+
+  it('is one user alone, however often that user meets it', async () => {
+    vendor.act = pause('1')
+    await call({ user: 'ada' })
+    await untilPauseEnds({ user: 'ada' }, 'vendor_rate_limited')
+    vendor.act = giveToken
+    expect((await call()).code).toBe('ok')
+  })
 
   it('is the longest that was asked for, in whatever order', async () => {
     const sockets: Socket[] = []
     vendor.act = (socket) => void sockets.push(socket)
-    const both = calls(2)
+    const both = calls(2, { user: 'ada' })
     await seen(2)
     for (const [nth, seconds] of ['60', '1'].entries()) {
-      answer(429, '', { 'retry-after': seconds })(sockets[nth]!, 1)
+      pause(seconds)(sockets[nth]!, 1)
       await nextTurn()
     }
     await both
-    expect((await call()).retryAfter).toBe('60')
+    expect((await call({ user: 'ada' })).retryAfter).toBe('60')
   })
 
   it('ends with its seconds', async () => {
-    vendor.act = answer(429, '', { 'retry-after': '1' })
-    await call()
+    vendor.act = pause('1')
+    await call({ user: 'ada' })
     vendor.act = giveToken
     const startedAt = performance.now()
-    await vi.waitFor(async () => expect((await call()).code).toBe('ok'), { interval: 20 })
+    await untilPauseEnds({ user: 'ada' }, 'ok')
     expect(performance.now() - startedAt).toBeGreaterThan(800)
   })
 
@@ -379,6 +426,12 @@ describe('a thousand failures of every kind', () => {
       expect(count).toBeLessThanOrEqual(baseline[name] ?? 0)
   })
 })
+
+/** Asks until the vendor is asked again, and that is its answer. */
+async function untilPauseEnds(options: Parameters<typeof call>[0], code: string): Promise<void> {
+  const ask = async () => expect(await call(options)).toMatchObject({ code, attempts: 1 })
+  await vi.waitFor(ask, { timeout: 2000, interval: 20 })
+}
 
 /** What the event loop holds on to, by kind; the listening stand-in is there before and after. */
 function countResources(): Record<string, number> {
