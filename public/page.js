@@ -11,14 +11,14 @@ async function start() {
   byId('version').textContent = `v${config.version}`
   followBridge(config)
   if (config.signInForm) await (await import('./demo/account.js')).mountAccount(byId('account'))
-  // The bridge has to listen before a widget can ask.
+  // The bridge must listen before a widget asks.
   await loadBridge(config.widgetOrigin)
   if (config.widgets.length === 0) return showNoWidgets()
   showWidgets(config)
   if (config.widgets.every((widget) => widget.public)) show('embeds', 'ok', 'Public, no token needed')
 }
 
-// Trusted Types let no code name a script's address: it stands in the template, and only its origin is added.
+// Trusted Types forbid code to set a script's address, so the address is in the template.
 /** @param {string} widgetOrigin */
 function loadBridge(widgetOrigin) {
   const script = find(copyOf('bridge'), 'script')
@@ -34,8 +34,8 @@ function showNoWidgets() {
   show('embeds', 'idle', 'None yet')
   showEmpty(
     'No widgets yet',
-    'Name the widgets of your community in the broker’s environment, separated by commas, and start it again. ' +
-      'The id is in the widget’s “Iframe” code in the admin settings.',
+    'List the widgets of your community in the broker’s environment, separated by commas, and restart the broker. ' +
+      'The id is in the widget’s “Iframe” code example in the admin settings.',
     'WIDGETS=channel-widget:YOUR_WIDGET_ID,store-widget:YOUR_WIDGET_ID',
   )
 }
@@ -54,7 +54,7 @@ start().catch(() => {
   for (const id of ['session', 'token', 'embeds']) show(id, 'bad', 'Unknown')
   showEmpty(
     'The broker does not answer',
-    'Its configuration could not be read. Reload the page in a moment.',
+    'The page could not load its configuration. Reload the page in a moment.',
     '',
   )
 })

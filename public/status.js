@@ -4,23 +4,23 @@ import { byId, find } from './dom.js'
 
 /** @type {Record<string, string>} */
 const reasons = {
-  session_missing: 'No session came: nobody is signed in, or the cookie does not reach the broker.',
+  session_missing: 'There is no session: nobody is signed in, or the cookie does not reach the broker.',
   session_invalid:
-    'A session came, and was refused: it is over, or the broker’s settings do not fit it. “outcome” in its log says more.',
+    'The session was refused: it has ended, or the broker’s settings do not match it. “outcome” in the log says more.',
   network: 'The broker cannot be reached.',
-  vendor_rate_limited: 'The vendor asks for a pause.',
+  vendor_rate_limited: 'The vendor limits the rate of requests.',
   vendor_unavailable: 'The vendor does not answer.',
-  vendor_timeout: 'The vendor is too slow.',
+  vendor_timeout: 'The vendor did not answer in time.',
   vendor_rejected_credentials: 'The vendor refuses the broker’s key.',
-  vendor_rejected_request: 'The vendor refuses the request: is the community id right?',
-  vendor_bad_response: 'The vendor’s answer makes no sense: is its address right?',
+  vendor_rejected_request: 'The vendor refuses the request. Check the community id.',
+  vendor_bad_response: 'The vendor sent no usable token. Check WIDGET_BASE_URL.',
   session_source_unavailable: 'The app’s sign-in does not answer.',
   overloaded: 'The broker is busy.',
   shutting_down: 'The broker is restarting.',
-  rate_limited: 'Too many tokens in a minute.',
+  rate_limited: 'Too many requests in one minute.',
   token_refused: 'The widgets refused three new tokens in a row.',
-  no_token: 'The answer holds no token.',
-  identity_unusable: 'The session holds no usable email where SESSION_EMAIL_CLAIM says.',
+  no_token: 'The answer contains no token.',
+  identity_unusable: 'The session has no usable email in the claim that SESSION_EMAIL_CLAIM names.',
   email_unverified: 'The session’s email is not verified.',
   email_domain_not_allowed: 'The session’s email domain is not allowed.',
 }
@@ -36,7 +36,7 @@ let embeds = 0
 let goodUntil = 0
 
 /**
- * Says on the page what the bridge does. Call it before the bridge loads.
+ * Shows on the page what the bridge does. Call it before the bridge loads.
  * @param {{ signInForm: boolean, widgets: { public: boolean }[] }} config
  */
 export function followBridge({ signInForm, widgets }) {
@@ -45,7 +45,7 @@ export function followBridge({ signInForm, widgets }) {
   document.addEventListener('returning-ai:token', showToken)
   document.addEventListener('returning-ai:signed-out', showSignedOut)
   document.addEventListener('returning-ai:error', showError)
-  // The bridge retries quietly at first; the page sees each failed request all the same.
+  // The bridge reports nothing for its first retries, but the page shows each failed request.
   new PerformanceObserver(showFailedRequests).observe({ type: 'resource' })
   byId('renew').addEventListener('click', renew)
   setInterval(showTimeLeft, 1000)
@@ -61,7 +61,7 @@ export function report(sentence) {
   while (byId('journal').childElementCount > 40) byId('journal').lastElementChild?.remove()
 }
 
-/** Tells the page who is signed in, where it can know. @param {{ name: string } | undefined} current */
+/** Shows who is signed in, if the page can know. @param {{ name: string } | undefined} current */
 export function showUser(current) {
   user = current
   if (user) showSignedIn()
@@ -103,14 +103,14 @@ function showSignedOut({ detail: { reason, code } }) {
   show('session', refused ? 'bad' : 'idle', refused ? 'Session refused' : 'Signed out')
   show('token', 'idle', 'No token', inDemo ? 'Sign in to get one' : 'Sign in to your app, then try again')
   showEmbeds('idle', '# waiting for a sign-in')
-  report(reason === 'session' ? (reasons[code] ?? 'Signed out.') : 'Signed out: the token is forgotten.')
+  report(reason === 'session' ? (reasons[code] ?? 'Signed out.') : 'Signed out. The token is forgotten.')
 }
 
 /** @param {CustomEvent<import('./bridge.js').ErrorDetail>} event */
 function showError({ detail: { code, retrying } }) {
-  // Who asks the vendor has a good session.
+  // The vendor is asked only for a valid session.
   if (code.startsWith('vendor_')) showSignedIn()
-  showRefusal(reasons[code] ?? `The broker refused (${code}).`, retrying)
+  showRefusal(reasons[code] ?? `The broker refused the request (${code}).`, retrying)
 }
 
 /** @param {PerformanceObserverEntryList} list */
@@ -135,11 +135,11 @@ function showRefusal(reason, retrying) {
   show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'Token refused', reason)
   if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
   showEmbeds(retrying ? 'busy' : 'idle', '# waiting for a token')
-  report(`${reason} ${retrying ? 'Trying again.' : 'Not trying again by itself.'}`)
+  report(`${reason} ${retrying ? 'Trying again.' : 'It does not try again by itself.'}`)
 }
 
 function renew() {
-  // A second click would cut the first request, which looks like an outage.
+  // A second click would abort the first request, which looks like an outage.
   byId('renew').toggleAttribute('disabled', true)
   show('token', 'busy', 'Asking for a new token…')
   void window.returningAI?.refresh()
@@ -150,10 +150,10 @@ function showTimeLeft() {
   const seconds = Math.max(0, Math.round((goodUntil - performance.now()) / 1000))
   const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
   find(byId('token'), '.detail').textContent =
-    seconds > 0 ? `${clock} left` : 'Over: widgets ask for a new one'
+    seconds > 0 ? `${clock} left` : 'Expired: widgets ask for a new one'
 }
 
-/** @param {string} label Empty: there is nothing to gain by asking. */
+/** @param {string} label Empty: hides the button, because asking again would not help. */
 function offerRenewal(label) {
   byId('renew').textContent = label
   byId('renew').hidden = label === ''

@@ -5,32 +5,33 @@ interface Refusal {
   retryAfterSeconds?: number
 }
 
-/** Every refusal the broker can give, with the only texts a caller ever sees: nothing of a request is echoed. */
+/** Every refusal, with the only texts that a caller ever sees. Nothing of a request is echoed. */
 const refusals = {
   bad_request: {
     status: 400,
     title: 'Bad request',
-    detail: 'The request is malformed, or carries two different credentials of one kind.',
+    detail: 'The request is malformed, or has two different credentials of one kind.',
   },
   session_missing: {
     status: 401,
     title: 'No session',
-    detail: 'The request carries no session of your app.',
+    detail: 'The request has no session of your app.',
   },
   session_invalid: {
     status: 401,
     title: 'Session refused',
-    detail: 'The session is expired, revoked or not valid here.',
+    detail: 'The session has expired, was revoked, or is not valid here.',
   },
   origin_not_allowed: {
     status: 403,
     title: 'Origin not allowed',
-    detail: 'The page that asks is not on ALLOWED_ORIGINS, or the request did not come from its script.',
+    detail:
+      'ALLOWED_ORIGINS does not list the origin of the page, or the request does not come from a script.',
   },
   identity_unusable: {
     status: 403,
     title: 'No usable email',
-    detail: 'The session is valid, but holds no single plain email address in the configured place.',
+    detail: 'The session is valid, but has no single plain email address in the configured claim.',
   },
   email_unverified: {
     status: 403,
@@ -45,14 +46,18 @@ const refusals = {
   not_found: {
     status: 404,
     title: 'Not found',
-    detail: 'Paths are exact: case matters, a trailing slash too, and a proxy must take its own prefix off.',
+    detail: 'Paths are case-sensitive and must match exactly. A proxy that adds a prefix must strip it.',
   },
   method_not_allowed: { status: 405, title: 'Method not allowed', detail: 'See the Allow header.' },
-  payload_too_large: { status: 413, title: 'Payload too large', detail: 'A request body may have 1 KiB.' },
+  payload_too_large: {
+    status: 413,
+    title: 'Payload too large',
+    detail: 'A request body may have at most 1 KiB.',
+  },
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    detail: 'A request body, where there is one, is application/json without content encoding.',
+    detail: 'A request body must be application/json without content encoding.',
   },
   rate_limited: {
     status: 429,
@@ -60,7 +65,11 @@ const refusals = {
     detail: 'Try again after the seconds in Retry-After.',
     retryAfterSeconds: 60,
   },
-  internal: { status: 500, title: 'Internal error', detail: 'The log has the cause under this request id.' },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    detail: 'The log shows the cause under this request id.',
+  },
   vendor_rejected_credentials: {
     status: 500,
     title: 'Vendor refused the API key',
@@ -74,12 +83,12 @@ const refusals = {
   vendor_bad_response: {
     status: 500,
     title: 'Unusable vendor response',
-    detail: 'The vendor gave no usable token. The operator must check WIDGET_BASE_URL.',
+    detail: 'The vendor sent no usable token. The operator must check WIDGET_BASE_URL.',
   },
   vendor_unavailable: {
     status: 503,
     title: 'Vendor unavailable',
-    detail: 'The vendor cannot be reached or fails. Try again after the seconds in Retry-After.',
+    detail: 'The vendor cannot be reached, or fails. Try again after the seconds in Retry-After.',
     retryAfterSeconds: 5,
   },
   vendor_timeout: {
@@ -91,13 +100,13 @@ const refusals = {
   vendor_rate_limited: {
     status: 503,
     title: 'Vendor rate limit',
-    detail: 'The vendor asks for a pause. Try again after the seconds in Retry-After.',
+    detail: 'The vendor limits the rate of requests. Try again after the seconds in Retry-After.',
     retryAfterSeconds: 10,
   },
   session_source_unavailable: {
     status: 503,
     title: 'Session source unavailable',
-    detail: 'The session could be neither accepted nor refused. Try again after the seconds in Retry-After.',
+    detail: 'The session source gave no clear answer. Try again after the seconds in Retry-After.',
     retryAfterSeconds: 5,
   },
   overloaded: {
@@ -118,7 +127,7 @@ export type ProblemCode = keyof typeof refusals
 
 export const problemCodes: readonly string[] = Object.keys(refusals)
 
-/** What an operator may read about the cause: words and numbers of ours, never text from outside. */
+/** What the log may say about the cause: our own words and numbers, never text from outside. */
 export interface Diagnosis {
   outcome?: string
   vendorStatus?: number
@@ -130,14 +139,14 @@ export interface Diagnosis {
 }
 
 interface Circumstances {
-  /** Fields of the answer, by their lower-case names. */
+  /** Headers of the answer, by lower-case name. */
   headers?: Record<Lowercase<string>, string>
   retryAfterSeconds?: number
   diagnosis?: Diagnosis
   cause?: unknown
 }
 
-/** A refusal on its way to the caller: thrown anywhere, written by `http/write-problem.ts` alone (RFC 9457). */
+/** A refusal on its way to the caller (RFC 9457). Any code may throw it; only `http/write-problem.ts` writes it. */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number
@@ -158,7 +167,7 @@ export class Problem extends Error {
   }
 }
 
-/** The RFC 9457 document of a refusal. `status` differs from the code's own only for what the HTTP parser refuses. */
+/** The RFC 9457 document of a refusal. `status` differs from the code's own only if the HTTP parser refused the request. */
 export function problemDocument(
   code: ProblemCode,
   requestId: string,

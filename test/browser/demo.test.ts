@@ -231,8 +231,8 @@ describe('the page', () => {
   })
 
   test.each([
-    ['session_missing', 401, 'Signed out', 'No session came'],
-    ['session_invalid', 401, 'Session refused', 'A session came, and was refused'],
+    ['session_missing', 401, 'Signed out', 'There is no session'],
+    ['session_invalid', 401, 'Session refused', 'The session was refused'],
     ['vendor_rejected_credentials', 500, 'Signed in', 'The vendor refuses the broker’s key'],
   ])('tells what %s means for session and token', async (code, status, session, sentence) => {
     const config = { widgets: [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }] }
