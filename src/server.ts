@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import dotenv from 'dotenv'
 import { createBroker, type Broker } from './broker.ts'
-import { ConfigError, loadConfig, type Config } from './config/config.ts'
+import { ConfigError, type Config } from './config/config.ts'
+import { loadWithEnvFile } from './config/env-file.ts'
 import { createMetrics, type Exposition } from './telemetry/metrics.ts'
 import { createHttpServer } from './http/http-server.ts'
 import { createLogger, describeError } from './telemetry/logger.ts'
@@ -19,7 +19,6 @@ const backlog = 4_096
 const flushTimeoutMs = 500
 
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))
-dotenv.config({ quiet: true })
 const config = loadConfigOrExit()
 if (checksOnly) {
   process.stdout.write('The configuration is usable.\n')
@@ -28,6 +27,8 @@ if (checksOnly) {
 
 const logger = createLogger({ level: config.logLevel })
 process.on('uncaughtException', exitAfterBug)
+for (const { name, message } of config.warnings)
+  logger.warn({ event: 'unknown_setting' }, `${name} ${message}`)
 
 const observed = config.adminListen && (await createMetrics())
 const broker = createBroker({ config, logger, metrics: observed?.metrics })
@@ -59,7 +60,7 @@ function asksForCheckOrExit(given: readonly string[]): boolean {
 
 function loadConfigOrExit(): Config {
   try {
-    return loadConfig(process.env)
+    return loadWithEnvFile(process.env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)

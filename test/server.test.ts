@@ -83,7 +83,7 @@ describe('The start', () => {
     const overruled = run({ PORT: '0' }, options)
     expect((await fromFile.ended).code).toBe(1)
     expect(fromFile.said.stderr).toBe(
-      'The configuration is not usable:\n  PORT must be a whole number from 0 to 65535\n',
+      'The configuration is not usable:\n  PORT must be a whole number from 0 to 65535.\n',
     )
     expect((await overruled.ended).code).toBe(0)
   })

@@ -2,10 +2,13 @@ import { createHmac } from 'node:crypto'
 import { toModeSettings } from './modes.ts'
 import { findConflicts } from './rules.ts'
 import { secretsOf } from './secrets.ts'
-import { findUnknownNames, resolveSources, type Environment, type Fault } from './files.ts'
+import { resolveSources, type Environment, type Fault } from './files.ts'
+import { findNearMisses, findUnknownNames } from './names.ts'
+import { findSecretConflicts } from './secret-rules.ts'
+import { findSlips } from './slips.ts'
 import { fromFiles, variableNames, variables, type Variables } from './variables.ts'
 
-export type Config = ReturnType<typeof toConfig>
+export type Config = ReturnType<typeof loadConfig>
 
 /** A configuration that cannot be used: every fault of it, by name and never by value. */
 export class ConfigError extends Error {
@@ -13,28 +16,37 @@ export class ConfigError extends Error {
 
   constructor(faults: readonly Fault[]) {
     super(
-      ['The configuration is not usable:', ...faults.map(({ name, message }) => `  ${name} ${message}`)].join(
-        '\n',
-      ),
+      [
+        'The configuration is not usable:',
+        ...faults.map(({ name, message }) => `  ${name} ${message}${/[.?]$/.test(message) ? '' : '.'}`),
+      ].join('\n'),
     )
     this.faults = faults
   }
 }
 
 /** Reads the whole configuration from an environment; throws `ConfigError` with all its faults at once. */
-export function loadConfig(env: Environment): Config {
+export function loadConfig(env: Environment) {
   const faults: Fault[] = []
   const values = resolveSources(env, fromFiles, faults)
   const known = new Set([...variableNames, ...fromFiles.map((name) => `${name}_FILE`)])
   const parsed = variables.safeParse(values)
-  faults.push(...findUnknownNames(values, known), ...findConflicts(values))
+  const slips = findSlips(values, variableNames)
+  faults.push(...findUnknownNames(values, known), ...findConflicts(values), ...findSecretConflicts(values))
   for (const { path, message } of parsed.error?.issues ?? []) {
     const name = String(path[0])
-    if (values[name] !== undefined) faults.push({ name, message })
+    if (values[name] !== undefined) faults.push({ name, message: message + entryOf(path, values[name]) })
   }
-  const distinct = [...new Map(faults.map((fault) => [`${fault.name} ${fault.message}`, fault])).values()]
+  const slipped = new Set(slips.map(({ name }) => name))
+  const all = [...slips, ...faults.filter(({ name }) => !slipped.has(name))]
+  const distinct = [...new Map(all.map((fault) => [`${fault.name} ${fault.message}`, fault])).values()]
   if (!parsed.success || distinct.length > 0) throw new ConfigError(distinct)
-  return toConfig(parsed.data, values)
+  return { ...toConfig(parsed.data, values), warnings: findNearMisses(env) }
+}
+
+/** Which entry of a list is meant, counted from 1. */
+function entryOf([, index]: readonly PropertyKey[], value = ''): string {
+  return typeof index === 'number' && value.includes(',') ? ` (entry ${index + 1} is not)` : ''
 }
 
 /** Names what the variables mean to the broker: past this point no environment name is known. */

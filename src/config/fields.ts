@@ -70,10 +70,14 @@ export const proxyUrl = text(
   (value) => (/^https?:\/\/[^\s/?#]+\/?$/.test(value) && isDecodableUrl(value) ? value : undefined),
 )
 
+/** Of the web views of Capacitor, Ionic and Tauri, and of apps with a scheme of their own. */
+const appOrigin = /^(capacitor|ionic|tauri|app):\/\/[a-z0-9][a-z0-9.-]*$/
+
 /** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */
 export const origin = text(
   'must be origins as a browser sends them, such as https://app.example.com: lower case, punycode, no usual port, path, last slash, wildcard or null',
   (value) => {
+    if (appOrigin.test(value)) return value
     const url = parseUrl(value)
     const exact = url?.origin === value && plainHost.test(url.hostname)
     return exact ? value : undefined
@@ -81,14 +85,12 @@ export const origin = text(
 )
 
 /** A network in CIDR notation, or one address; never a whole address family or an IPv4-mapped network. */
-export const cidr = text(
-  'must be addresses or CIDRs such as 10.0.0.0/8 (true and hop counts are not)',
-  (value) => {
-    const [address = '', prefix, ...rest] = value.split('/')
-    if (isIP(address) === 0 || rest.length > 0 || isMapped(address)) return undefined
-    if (prefix === undefined) return value
-    return /^[1-9]\d{0,2}$/.test(prefix) && ipaddr.isValidCIDR(value) ? value : undefined
-  },
+export const cidr = text('must be addresses or CIDRs such as 10.0.0.0/8', parseNetwork)
+
+/** The same, or a name that Express has for networks. */
+export const proxyNetwork = text(
+  'must be addresses, CIDRs such as 10.0.0.0/8, or of loopback, linklocal, uniquelocal (true and hop counts are not allowed)',
+  (value) => (/^(loopback|linklocal|uniquelocal)$/.test(value) ? value : parseNetwork(value)),
 )
 
 export const listenAddress = text('must be host:port', (value) => {
@@ -185,6 +187,13 @@ function isDecodableUrl(value: string): boolean {
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+function parseNetwork(value: string): string | undefined {
+  const [address = '', prefix, ...rest] = value.split('/')
+  if (isIP(address) === 0 || rest.length > 0 || isMapped(address)) return undefined
+  if (prefix === undefined) return value
+  return /^[1-9]\d{0,2}$/.test(prefix) && ipaddr.isValidCIDR(value) ? value : undefined
 }
 
 /** However it is spelled: `::ffff:0:0/96` is all of IPv4. */

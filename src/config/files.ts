@@ -8,14 +8,12 @@ export interface Fault {
   message: string
 }
 
-const ownPrefixes = /^(SESSION|WIDGET|RAI)_/
-const foreign = /^SESSION_MANAGER$|_SERVICE_HOST$|_SERVICE_PORT(_.*)?$|_PORT(_.*)?$/
-
 /** Drops empty variables and puts the content of each `X_FILE` in the place of `X`. */
 export function resolveSources(env: Environment, secrets: readonly string[], faults: Fault[]): Environment {
   const values = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   )
+  addLowerCaseProxy(values)
   for (const name of secrets) {
     const path = values[`${name}_FILE`]
     if (path === undefined) continue
@@ -25,11 +23,10 @@ export function resolveSources(env: Environment, secrets: readonly string[], fau
   return values
 }
 
-/** A name with one of our prefixes that we do not know is a typo, and a typo must not disable a check. */
-export function findUnknownNames(env: Environment, known: ReadonlySet<string>): Fault[] {
-  return Object.keys(env)
-    .filter((name) => ownPrefixes.test(name) && !foreign.test(name) && !known.has(name))
-    .map((name) => ({ name, message: 'is not a known setting (a typo?)' }))
+/** As curl and most clients read them. The usual names go first. */
+function addLowerCaseProxy(values: Environment): void {
+  if (values.HTTPS_PROXY_FILE === undefined) values.HTTPS_PROXY ??= values.https_proxy || undefined
+  values.NO_PROXY ??= values.no_proxy || undefined
 }
 
 function readSecret(name: string, path: string, faults: Fault[]): string | undefined {

@@ -103,7 +103,7 @@ export function jwtAlgorithms({
   SESSION_JWT_ALGORITHMS: list,
   SESSION_JWT_SECRET: secret,
 }: JwtNames): string[] {
-  if (list !== undefined) return list.split(',').map((name) => name.trim())
+  if (list !== undefined) return splitList(list)
   return secret === undefined ? ['RS256', 'ES256', 'EdDSA'] : ['HS256']
 }
 

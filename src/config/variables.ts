@@ -2,6 +2,8 @@ import { z } from 'zod'
 import * as field from './fields.ts'
 import { sessionModes, shutdownDefaults } from './rules.ts'
 
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
 /** The environment: every name, its grammar and its default. */
 export const variables = z.object({
   HOST: field.host.prefault('0.0.0.0'),
@@ -20,7 +22,7 @@ export const variables = z.object({
   RAI_API_URL: field.vendorUrl.optional(),
   RAI_USER_IDENTIFIERS: field.listOf(field.visible).optional(),
   ALLOWED_ORIGINS: field.listOf(field.origin).optional(),
-  TRUST_PROXY: field.listOf(field.cidr).optional(),
+  TRUST_PROXY: field.listOf(field.proxyNetwork).optional(),
   PUBLIC_URL: field.listOf(field.publicUrl).optional(),
   SESSION_MODE: field.listOf(z.enum(sessionModes, `must be of ${sessionModes.join(', ')}`)),
   SESSION_EMAIL_CLAIM: field.listOf(field.claimName).prefault('email'),
@@ -61,7 +63,9 @@ export const variables = z.object({
   SHUTDOWN_DELAY_MS: field.integer(0, 600_000).prefault(shutdownDefaults.delayMs),
   SHUTDOWN_TIMEOUT_MS: field.integer(0, 600_000).prefault(shutdownDefaults.timeoutMs),
   LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a pino level')
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(logLevels, `must be one of ${logLevels.join(', ')}`))
     .prefault('info'),
   HTTPS_PROXY: field.proxyUrl.optional(),
   NO_PROXY: z.string().optional(),

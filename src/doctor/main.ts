@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import dotenv from 'dotenv'
-import { ConfigError, loadConfig } from '../config/config.ts'
+import { ConfigError } from '../config/config.ts'
+import { loadWithEnvFile } from '../config/env-file.ts'
 import { createHttpClient } from '../outbound/client.ts'
 import { createBrokerUnderTest } from './broker-under-test.ts'
 import type { Patient } from './check.ts'
@@ -20,7 +20,6 @@ Exit code 0: nothing fails. 1: you must act. 2: the vendor or a session source i
 `
 
 const { json, url, email } = readArguments()
-dotenv.config({ quiet: true })
 const patient = admit()
 const redact = createRedactor([...(patient.config?.secrets ?? []), ...(email === undefined ? [] : [email])])
 const inColour = process.stdout.isTTY && !process.env.NO_COLOR
@@ -49,7 +48,7 @@ function admit(): Patient {
 
 function load(): Pick<Patient, 'config' | 'faults'> {
   try {
-    return { config: loadConfig(process.env), faults: [] }
+    return { config: loadWithEnvFile(process.env), faults: [] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     return { faults: error.faults }

@@ -5,9 +5,14 @@ import type { Logger } from '../telemetry/logger.ts'
 
 /** The caller's address, an IPv4-mapped one as IPv4. A trusted proxy's word counts only where it is an address. */
 export function clientAddress(request: Request): string | undefined {
-  const given = request.ip ?? ''
+  const given = withoutPort(request.ip ?? '')
   const address = isIP(given) === 0 ? request.socket.remoteAddress : given
   return address?.replace(/^::ffff:(?=\d+\.)/i, '')
+}
+
+/** Azure's gateways write the port of each address into `X-Forwarded-For`: `203.0.113.9:51234`, `[2001:db8::1]:443`. */
+export function withoutPort(address: string): string {
+  return address.replace(/^(\d+(?:\.\d+){3}):\d{1,5}$|^\[([^\]]+)\](?::\d{1,5})?$/, '$1$2')
 }
 
 /** The network that limits count by: an IPv4 address, or the /56 of an IPv6 one, since a subscriber has at least that many. */

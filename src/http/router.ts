@@ -1,5 +1,6 @@
 import express, { type Express, type RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
+import { withoutPort } from './client-address.ts'
 import { useOwnMessages } from './messages.ts'
 
 /** Express matches `/WIDGET-TOKEN/` too by default, which would walk past a path rule of a proxy in front. */
@@ -11,8 +12,14 @@ export function createExactRouter(trustedProxies: readonly string[] = []): Expre
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', false)
-  app.set('trust proxy', trustedProxies)
+  trustProxies(app, trustedProxies)
   return app
+}
+
+function trustProxies(app: Express, proxies: readonly string[]): void {
+  app.set('trust proxy', proxies)
+  const isTrusted = app.get('trust proxy fn') as (address: string, hop: number) => boolean
+  app.set('trust proxy', (address: string, hop: number) => isTrusted(withoutPort(address), hop))
 }
 
 /** Refuses other methods of a known path with 405 and `Allow` (RFC 9110 §15.5.6). */

@@ -87,10 +87,14 @@ const bad: [name: string, value: string][] = [
   ['ALLOWED_ORIGINS', 'https://Planted.example'],
   ['ALLOWED_ORIGINS', 'https://user@planted.example'],
   ['ALLOWED_ORIGINS', 'ftp://planted.example'],
+  ['ALLOWED_ORIGINS', 'capacitor://planted/'],
+  ['ALLOWED_ORIGINS', 'App://planted'],
+  ['ALLOWED_ORIGINS', 'app://'],
   ['ALLOWED_ORIGINS', 'https://app.example.com,,https://planted.example'],
   ['TRUST_PROXY', 'true'],
   ['TRUST_PROXY', '1'],
-  ['TRUST_PROXY', 'loopback'],
+  ['TRUST_PROXY', 'planted'],
+  ['TRUST_PROXY', 'loopback/8'],
   ['TRUST_PROXY', '0.0.0.0/0'],
   ['TRUST_PROXY', '::/0'],
   ['TRUST_PROXY', '10.0.0.0/33'],
@@ -108,7 +112,8 @@ const bad: [name: string, value: string][] = [
   ['SESSION_EMAIL_CLAIM', 'header:planted'],
   ['SESSION_SUBJECT_CLAIM', 'planted claim'],
   ['SESSION_SUBJECT_CLAIM', 'sub,header:planted'],
-  ['SUBJECT_KEY', 'planted key'],
+  ['SUBJECT_KEY', 'planted key of many bytes'],
+  ['SUBJECT_KEY', 'planted'],
   ['SESSION_REQUIRE_VERIFIED_EMAIL', 'yes'],
   ['SESSION_REQUIRE_VERIFIED_EMAIL', 'constructor'],
   ['SESSION_EMAIL_DOMAINS', '@planted.example'],
@@ -142,7 +147,8 @@ const bad: [name: string, value: string][] = [
   ['SESSION_CACHE_SECONDS', '3601'],
   ['SESSION_HEADER', 'planted header'],
   ['SESSION_HEADER_PEERS', 'true'],
-  ['SESSION_HEADER_PROOF', 'planted proof'],
+  ['SESSION_HEADER_PROOF', 'planted proof of many bytes'],
+  ['SESSION_HEADER_PROOF', 'planted'],
   ['SESSION_STORE_URL', 'https://planted.example'],
   ['SESSION_STORE_COOKIE', 'planted cookie'],
   ['SESSION_SECRET', 'planted,,planted'],
@@ -184,7 +190,7 @@ describe('An invalid setting', () => {
     const faults = faultsOf(spoiled).join('\n')
     for (const name of Object.keys(spoiled)) expect(faults).toMatch(new RegExp(`^${name} `, 'm'))
     expect(faults).not.toMatch(/planted/i)
-    expect(() => load(spoiled)).toThrow(faults.replaceAll(/^/gm, '  '))
+    expect(() => load(spoiled)).toThrow(faults.replaceAll(/^/gm, '  ').replaceAll(/(?<![.?])$/gm, '.'))
   })
 
   it('exists in this table for every variable except free text', () => {
@@ -219,7 +225,7 @@ describe('What must be there', () => {
     const header = {
       SESSION_HEADER: 'x-email',
       SESSION_HEADER_PEERS: '127.0.0.1',
-      SESSION_HEADER_PROOF: 'proof',
+      SESSION_HEADER_PROOF: 'a-proof-of-the-proxy',
     }
     const settings = { SESSION_MODE: 'trusted-header', ...header, SESSION_REQUIRE_VERIFIED_EMAIL: 'true' }
     expect(faultsOf(settings)).toEqual([
@@ -250,7 +256,7 @@ describe('What must be there', () => {
 
   it('an empty environment names the three that everybody needs', () => {
     expect(() => loadConfig({})).toThrow(
-      'The configuration is not usable:\n  WIDGET_COMMUNITY_ID is required\n  WIDGET_API_KEY is required\n  SESSION_MODE is required',
+      'The configuration is not usable:\n  WIDGET_COMMUNITY_ID is required.\n  WIDGET_API_KEY is required.\n  SESSION_MODE is required.',
     )
   })
 })
@@ -354,7 +360,7 @@ describe('A secret from a file', () => {
     ['a space at the end', 'planted \n'],
   ])('is refused with %s', (_what, content) => {
     const [fault = '', ...others] = faultsOf({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file(content) })
-    expect(fault).toMatch(/^WIDGET_API_KEY must be one or two lines/)
+    expect(fault).toMatch(/^WIDGET_API_KEY (must be one or two lines|ends with a line break)/)
     expect(others).toEqual([])
   })
 
@@ -460,6 +466,10 @@ describe('What is accepted', () => {
   it.each<[Environment]>([
     [{ ALLOWED_ORIGINS: 'https://a.example, http://localhost:5173,http://[::1]:8080,' }],
     [{ TRUST_PROXY: '10.0.0.0/8, 192.168.1.1, fd00::/8' }],
+    [{ TRUST_PROXY: 'loopback, linklocal, uniquelocal, 203.0.113.9' }],
+    [{ ALLOWED_ORIGINS: 'capacitor://localhost,ionic://localhost,tauri://localhost,app://shop' }],
+    [{ LOG_LEVEL: 'WARN' }],
+    [{ SESSION_JWT_ALGORITHMS: 'HS256,' }],
     [{ WIDGETS: 'channel-widget:64f0c2,store:NjRm=,public:custom-leaderboards:64f1' }],
     [{ WIDGET_API_KEYS: 'store-widget:key:with:colons, social:key-2' }],
     [{ WIDGET_BASE_URL: 'http://127.0.0.1:4000' }],

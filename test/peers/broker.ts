@@ -14,7 +14,7 @@ export const validEnvironment = {
   WIDGET_BASE_URL: 'http://127.0.0.1:9',
   WIDGET_COMMUNITY_ID: 'community-1',
   WIDGET_API_KEY: 'widget-api-key-1',
-  SUBJECT_KEY: 'subject-key-1',
+  SUBJECT_KEY: 'subject-key-for-tests',
   SESSION_MODE: 'jwt',
   SESSION_JWT_SECRET: sessionSecret,
   ALLOWED_ORIGINS: 'https://app.example.com',

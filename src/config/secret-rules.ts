@@ -1,0 +1,49 @@
+import { splitList } from './fields.ts'
+import type { Environment, Fault } from './files.ts'
+
+/** Whoever guesses one of these can undo a subject's hash, or pass for the proxy. */
+const needsLength = ['SUBJECT_KEY', 'SESSION_HEADER_PROOF']
+const minBytes = 16
+
+const secretNames = [
+  'WIDGET_API_KEY',
+  'WIDGET_API_KEYS',
+  'RAI_ACCESS_KEY',
+  'SUBJECT_KEY',
+  'SESSION_JWT_SECRET',
+  'SESSION_INTROSPECTION_CLIENT_SECRET',
+  'SESSION_HEADER_PROOF',
+  'SESSION_SECRET',
+]
+
+/** How our documentation writes a secret that is to be filled in, and the sandbox's key, which everybody can read. */
+const placeholder =
+  /^((the|your|my|some)-(\S*-)?(key|secret|password|least|middleware)(-\S*)?|what[- ].*prints|sandbox-widget-api-key)$/i
+
+/** Finds secrets that are too short, and those that are an example. */
+export function findSecretConflicts(values: Environment): Fault[] {
+  const short = needsLength
+    .filter((name) => splitLines(values[name]).some(isShort))
+    .map((name) => ({ name, message: `must have at least ${minBytes} bytes (its value is not shown)` }))
+  return isRehearsal(values) ? short : [...short, ...placeholders(values)]
+}
+
+function placeholders(values: Environment): Fault[] {
+  return secretNames
+    .filter((name) => secretsIn(name, values[name]).some((secret) => placeholder.test(secret)))
+    .map((name) => ({ name, message: 'is an example of the documentation: put in a secret of your own' }))
+}
+
+/** With the sandbox, the examples harm nobody. */
+function isRehearsal({ WIDGET_BASE_URL: url = '' }: Environment): boolean {
+  return url.startsWith('http://')
+}
+
+function secretsIn(name: string, value: string | undefined): string[] {
+  if (name === 'WIDGET_API_KEYS') return splitList(value).map((pair) => pair.slice(pair.indexOf(':') + 1))
+  return name === 'SESSION_SECRET' ? splitLines(value).flatMap(splitList) : splitLines(value)
+}
+
+const isShort = (line: string) => Buffer.byteLength(line) < minBytes
+
+const splitLines = (value = '') => value.split(/\r?\n/).filter((line) => line !== '')
