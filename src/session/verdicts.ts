@@ -17,7 +17,7 @@ interface Verdict {
 
 interface OpenQuestions {
   count: number
-  /** The latest question that has been answered by a refusal, or told of. */
+  /** The latest question that was refused, asked anew, or asked anew by another replica. */
   overtakenBy: number
 }
 
