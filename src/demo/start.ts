@@ -20,13 +20,13 @@ const widgets = [
 
 export interface DemoOptions {
   host: string
-  /** 0 is any free port. */
+  /** 0 means any free port. */
   port: number
   sandboxPort: number
   logLevel: string
 }
 
-/** A port that cannot be listened on, in a sentence that names the variable to change. */
+/** The broker cannot listen on a port. The message names the variable to change. */
 export class PortError extends Error {}
 
 /** Starts the sandbox, the demo's app and the real broker in front of it; resolves to its address. */
@@ -75,9 +75,8 @@ async function listen(server: Server, port: number, host: string, variable: stri
     server.listen(port, host)
     await once(server, 'listening')
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
-    throw new PortError(`Port ${port} ${reason}: set ${variable} to another.`)
+    const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'is not available'
+    throw new PortError(`Port ${port} ${reason}: set ${variable} to another port.`)
   }
   return (server.address() as AddressInfo).port
 }

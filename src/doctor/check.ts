@@ -3,7 +3,10 @@ import type { Environment, Fault } from '../config/files.ts'
 import type { HttpClient } from '../outbound/client.ts'
 import type { BrokerUnderTest } from './broker-under-test.ts'
 
-/** What one check found. `otherSide`: the vendor or a session source is at fault, and the operator can only wait. */
+/**
+ * What one check found. `otherSide`: the vendor or a session source is at fault, and the operator can only
+ * wait.
+ */
 export interface Finding {
   status: 'pass' | 'warn' | 'fail' | 'skipped'
   seen: string
@@ -42,18 +45,18 @@ type BrokerCheck = (broker: BrokerUnderTest, patient: Patient) => Finding | Prom
 export function needsConfig(check: ConfigCheck): Check {
   return (patient) =>
     patient.config === undefined
-      ? skip('The configuration is not usable.', 'Fix what the check "config" names first.')
+      ? skip('The configuration is not usable.', 'First fix what the check "config" names.')
       : check(patient.config, patient)
 }
 
-export const noBroker = skip('No broker was named.', 'Give its public address by --url.')
+export const noBroker = skip('No broker was named.', 'Pass its public address with --url.')
 
 /** Skips a check that cannot be made without the address of a broker that answers. */
 export function needsBroker(check: BrokerCheck): Check {
   return (patient) => {
     const { broker } = patient
     if (broker === undefined) return noBroker
-    if (broker.unreachable) return skip('The broker does not answer.', 'Fix "broker_reachable" first.')
+    if (broker.unreachable) return skip('The broker does not answer.', 'First fix "broker_reachable".')
     return check(broker, patient)
   }
 }

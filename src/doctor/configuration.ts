@@ -11,7 +11,7 @@ import { findTrackedFilesWith } from './tracked-files.ts'
 export function checkConfig({ config, faults }: Patient): Finding {
   if (config !== undefined) return pass('The configuration is valid.')
   const seen = faults.map(({ name, message }) => `${name} ${message}`).join('; ')
-  return fail(seen, 'Correct each of these settings. .env.example explains every one.')
+  return fail(seen, 'Fix each of these settings. docs/settings.md explains them.')
 }
 
 /** Whether a secret could be read by somebody who has no business with it. */
@@ -20,14 +20,14 @@ export function checkKeySource(config: Config, { env, cwd }: Patient): Finding {
   const open = files.filter(({ path }) => isOpenToOthers(path))
   if (open.length > 0) {
     const seen = open.map(({ name }) => `${name} names a file that every user of this machine can read`)
-    return fail(`${seen.join('; ')}.`, 'Take the right to read from others: chmod o-rwx, or mode 0440.')
+    return fail(`${seen.join('; ')}.`, 'Remove read access for others: chmod o-rwx, or mode 0440.')
   }
   const folders = [cwd, ...files.map(({ path }) => dirname(path))]
   const tracked = findTrackedFilesWith(config.secrets, folders)
   if (tracked.length > 0) {
     const advice =
-      'Remove it there, add the file to .gitignore, and have the secret replaced: it is in the history.'
-    return fail(`A secret stands in a file that git tracks: ${tracked.join(', ')}.`, advice)
+      'Remove it there, add the file to .gitignore, and replace the secret, because it is in the history.'
+    return fail(`A secret is in a file that git tracks: ${tracked.join(', ')}.`, advice)
   }
   if (holdsSecret(join(cwd, '.env'), config.secrets) && isOpenToOthers(join(cwd, '.env')))
     return warn('.env holds secrets, and every user of this machine can read it.', 'Run chmod 600 .env.')

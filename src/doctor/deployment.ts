@@ -3,10 +3,10 @@ import { headerOf } from './broker-under-test.ts'
 import { fail, noBroker, pass, skip, warn, type Check, type Finding, type Patient } from './check.ts'
 import { outcomeOf } from './vendor.ts'
 
-/** An origin that nobody can have: `.invalid` is reserved (RFC 6761 §6.4). */
+/** An origin that cannot exist: `.invalid` is reserved (RFC 6761 §6.4). */
 const foreignOrigin = 'https://doctor.invalid'
 
-/** The address may be behind a proxy that takes a prefix off, or does not. */
+/** Checks the address, whose proxy may or may not strip a prefix. */
 export const checkReachable: Check = async ({ broker }) => {
   if (broker === undefined) return noBroker
   try {
@@ -15,8 +15,8 @@ export const checkReachable: Check = async ({ broker }) => {
     broker.unreachable = status !== 503
     const advice =
       status === 503
-        ? 'It is starting or stopping: wait, or look into its log.'
-        : 'Check the address, its path, and that the proxy takes its own prefix off (nginx: proxy_pass with a slash at its end).'
+        ? 'It is starting or stopping. Wait, or check its log.'
+        : 'Check the address and its path. The proxy must strip its own prefix (nginx: proxy_pass with a trailing slash).'
     return fail(`${broker.url.href}readyz answers ${status}.`, advice)
   } catch (fault) {
     broker.unreachable = true
@@ -30,8 +30,11 @@ export function checkHttps({ broker }: Patient): Finding {
   const { url } = broker
   if (url.protocol === 'https:') return pass('The address is https.')
   const isLoopback = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)
-  if (isLoopback) return warn('The address is http, on this machine.', 'Serve the users by https.')
-  return fail('The address is http: sessions and tokens travel in the clear.', 'Serve the broker by https.')
+  if (isLoopback) return warn('The address is http, on this machine.', 'Serve your users over https.')
+  return fail(
+    'The address is http: sessions and tokens are sent in clear text.',
+    'Serve the broker over https.',
+  )
 }
 
 /** The paths that give out tokens, as far as is known which are configured. */
@@ -47,8 +50,8 @@ export async function checkSessionRequired(broker: BrokerUnderTest, patient: Pat
       const seen = `/${path} answers ${status} to a caller without a session.`
       const advice =
         status < 300
-          ? 'Everybody gets a token: find out which proxy or session source signs such callers in.'
-          : 'It must be 401: check the path, and that a proxy in front hands the request on instead of redirecting it.'
+          ? 'Anyone gets a token. Find the proxy or session source that signs such callers in.'
+          : 'It must be 401. Check the path, and that a proxy in front forwards the request instead of redirecting it.'
       return fail(seen, advice)
     }
   }
@@ -61,11 +64,11 @@ export async function checkForeignOrigin(broker: BrokerUnderTest, patient: Patie
     const shared = headerOf(answer, 'access-control-allow-origin')
     if (shared !== undefined) {
       const seen = `/${path} lets a foreign page read its answers (Access-Control-Allow-Origin).`
-      return fail(seen, 'Remove the header where a proxy adds it: the broker sends it itself.')
+      return fail(seen, 'Remove the header from the proxy that adds it. The broker sends it itself.')
     }
     if (answer.status !== 403) {
       const seen = `/${path} answers ${answer.status} to a page of a foreign origin.`
-      return fail(seen, 'It must be 403: check that the proxy in front hands the Origin header on unchanged.')
+      return fail(seen, 'It must be 403. Check that the proxy in front forwards the Origin header unchanged.')
     }
   }
   return pass('A page of a foreign origin is refused with 403.')
@@ -104,7 +107,7 @@ export async function checkKeyNotPublic(broker: BrokerUnderTest, { config }: Pat
   const found = broker.answers.filter((answer) => config.secrets.some((secret) => holds(answer, secret)))
   if (found.length === 0) return pass(`No configured secret is in any of ${broker.answers.length} answers.`)
   const advice =
-    'Have the secret replaced, then find what puts it there: a file in public/, or a proxy that adds a header.'
+    'Replace the secret. Then find what puts it there: a file in public/, or a proxy that adds a header.'
   return fail(`A configured secret is in ${found.length} of ${broker.answers.length} answers.`, advice)
 }
 

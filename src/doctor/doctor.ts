@@ -17,7 +17,7 @@ export interface Result extends Finding {
   id: string
 }
 
-/** Every check by its stable id, in the order in which it runs: a later one may rest on an earlier one. */
+/** Every check by its stable id, in the order in which they run, since some depend on earlier ones. */
 const checks: readonly (readonly [id: string, check: Check])[] = [
   ['config', checkConfig],
   ['key_source', needsConfig(checkKeySource)],

@@ -2,21 +2,23 @@ import type { Config } from '../config/config.ts'
 import { headerOf, type BrokerUnderTest } from './broker-under-test.ts'
 import { fail, pass, skip, type Finding, type Patient } from './check.ts'
 
-/** Whether the broker's own page may frame the widgets, and what a page of the customer's must allow to do so. */
+/**
+ * Whether the broker's own page may frame the widgets, and what a page of the customer's must allow to do so.
+ */
 export async function checkPagePolicy(broker: BrokerUnderTest, { config, env }: Patient): Promise<Finding> {
   if (config === undefined) return skip('The configuration is not usable: the widgets are not known.')
   const needed = `A page with widgets needs: ${policyOf(broker, config)}`
   if (env.STATUS_PAGE === 'off') return skip(`STATUS_PAGE is off. ${needed}`)
   const answer = await broker.ask('')
   if (answer.status !== 200) {
-    const advice = 'Check that the proxy in front hands the broker its root path.'
+    const advice = 'Check that the proxy in front strips its prefix.'
     return fail(`The page answers ${answer.status}. ${needed}`, advice)
   }
   const origin = config.vendor.baseUrl.origin
   if (policiesOf(headerOf(answer, 'content-security-policy')).every((policy) => frames(policy, origin)))
     return pass(`The page lets the widgets in. ${needed}`)
   const advice =
-    'Run the broker with the same WIDGET_BASE_URL, and let no proxy add a Content-Security-Policy of its own.'
+    'Run the broker with the same WIDGET_BASE_URL, and make sure that no proxy adds a Content-Security-Policy.'
   return fail(`The page's Content-Security-Policy keeps ${origin} out. ${needed}`, advice)
 }
 

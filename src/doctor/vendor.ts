@@ -27,7 +27,7 @@ interface Attempt {
 
 /** Signs the test user in with each key, once: the guide's "API key is right and in the environment". */
 export async function checkSignin(config: Config, { client, email }: Patient): Promise<Finding> {
-  if (email === undefined) return skip('No test user was named.', 'Give the email of one by --email.')
+  if (email === undefined) return skip('No test user was named.', 'Pass the email of one with --email.')
   const { apiKeys, apiKeysByType } = config.vendor
   const attempts: Attempt[] = []
   for (const key of new Set([...apiKeys, ...apiKeysByType.values()]))
@@ -66,7 +66,7 @@ function describe({ code, diagnosis: { outcome, vendorStatus } }: Problem): stri
 
 /** Asks for the page of each widget of WIDGETS: the guide's "check the widget type and id". */
 export async function checkWidgetPages({ widgets, vendor }: Config, { client }: Patient): Promise<Finding> {
-  if (widgets.length === 0) return skip('WIDGETS is not set.', 'Set it to have your widgets checked.')
+  if (widgets.length === 0) return skip('WIDGETS is not set.', 'Set it to check your widgets.')
   const pages = await Promise.all(
     widgets.map(async ({ type, id }) => {
       const status = await statusOf(client, new URL(`/${type}/${id}`, vendor.baseUrl))
@@ -79,7 +79,7 @@ export async function checkWidgetPages({ widgets, vendor }: Config, { client }: 
   if (bad.some(({ status }) => typeof status === 'number' && status < 500))
     return fail(
       seen,
-      'Compare type and id in WIDGETS with the "Iframe" code example of the widget\'s feature.',
+      'Compare the type and id in WIDGETS with the "Iframe" code example of the widget\'s feature.',
     )
   return failOtherSide(seen, waitAdvice)
 }

@@ -4,9 +4,9 @@ import { Problem } from '../problems.ts'
 const maxBytes = 1024
 
 /**
- * Reads and forgets a body of at most 1 KiB of JSON, so that the connection stays in step. What it says is never used,
- * not even parsed: the user is the one of the session. Any other body is refused before it has arrived, and the
- * connection closed (body-parser would first read all of it).
+ * Reads and discards a JSON body of at most 1 KiB, so that the connection can be used again. Its content is
+ * never used, not even parsed: the session names the user. Any other body is refused before it has arrived,
+ * and the connection is closed (body-parser would first read all of it).
  */
 export const ignoreSmallJson: RequestHandler = (request, _response, next) => {
   if (!hasBody(request)) {
@@ -26,7 +26,7 @@ export const ignoreSmallJson: RequestHandler = (request, _response, next) => {
   })
 }
 
-/** RFC 9112 §6.3; a browser's body-less POST says `Content-Length: 0`. */
+/** RFC 9112 §6.3. A browser's POST without a body sends `Content-Length: 0`. */
 function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

@@ -2,7 +2,7 @@ import { createCache } from '../lib/cache.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { RedisFault, type Redis } from '../outbound/redis.ts'
 
-/** How often a key was counted in its window, this time included, and how long the window still lasts. */
+/** How often a key was counted in its window, including this time, and how long the window still lasts. */
 export interface Count {
   count: number
   leftMs: number
@@ -13,7 +13,7 @@ export type Counter = (key: string) => Count | Promise<Count>
 
 interface LocalOptions {
   windowMs: number
-  /** So many at least are remembered, of those that were counted last. */
+  /** At least this many keys are remembered: those that were counted last. */
   maxKeys: number
 }
 
@@ -35,12 +35,12 @@ interface SharedOptions {
   redis: Redis
   windowMs: number
   prefix: string
-  /** Counts while Redis is out of reach. */
+  /** Counts while Redis is unreachable. */
   fallback: Counter
   notice: (fault?: RedisFault) => void
 }
 
-// One script is one step in Redis: no count without an end, whoever dies in between.
+// Redis runs a script as one step, so no count is left without an expiry if a process dies in between.
 const countInRedis = `
   local count = redis.call('INCR', KEYS[1])
   local left = redis.call('PTTL', KEYS[1])
@@ -51,7 +51,10 @@ const countInRedis = `
   return {count, left}
 `
 
-/** Counts for all replicas that use the same Redis; where that gives no answer, this process counts for itself. */
+/**
+ * Counts for all replicas that use the same Redis. While Redis does not answer, this process counts on its
+ * own.
+ */
 export function createSharedCounter(options: SharedOptions): Counter {
   const { redis, windowMs, prefix, fallback, notice } = options
   return async function countThere(key) {
@@ -68,7 +71,7 @@ export function createSharedCounter(options: SharedOptions): Counter {
   }
 }
 
-/** Makes what says once that the shared counts are out of reach, and once that they are back. */
+/** Logs once that the shared counts are unreachable, and once that they are back. */
 export function createStoreNotice(logger: Logger): (fault?: RedisFault) => void {
   let shared = true
   return function noticeChange(fault) {

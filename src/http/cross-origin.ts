@@ -8,7 +8,7 @@ declare global {
   // eslint-disable-next-line typescript/no-namespace
   namespace Express {
     interface Locals {
-      /** Whether a page of our own origin asks, or a caller that is no browser. */
+      /** Whether the request comes from a page of our own origin, or from a caller that is not a browser. */
       sameOrigin?: boolean
     }
   }
@@ -19,13 +19,14 @@ type OriginSet = ReadonlySet<string>
 interface TrustedOrigins {
   /** Those of the customer's pages. */
   allowed: OriginSet
-  /** Our own, as far as they are configured: `Host` counts too, but a proxy may have changed it. */
+  /** Our own, as configured. `Host` counts too, but a proxy may have changed it. */
   own: OriginSet
 }
 
 /**
- * Lets the script of an allowed page read the answer, and answers its preflight with one fixed set, never an echo.
- * This alone keeps nobody out (a request without preflight still runs): `requireTrustedOrigin` does.
+ * Lets the script of an allowed page read the answer, and answers its preflight with a fixed set, never an
+ * echo. This alone refuses nobody, because a request without a preflight still runs. `requireTrustedOrigin`
+ * does that.
  */
 export function allowOrigins(allowed: OriginSet): RequestHandler {
   const share = cors({
@@ -48,8 +49,9 @@ export function allowOrigins(allowed: OriginSet): RequestHandler {
 }
 
 /**
- * Refuses what another site's page could have sent with the user's cookies, before any work is done: a body-less POST
- * needs no preflight (draft-ietf-oauth-browser-based-apps §6.1.3.3). `Sec-Fetch-*` headers cannot be set by a script.
+ * Refuses what another site's page could have sent with the user's cookies, before any work is done: a POST
+ * without a body needs no preflight (draft-ietf-oauth-browser-based-apps §6.1.3.3). `Sec-Fetch-*` headers
+ * cannot be set by a script.
  */
 export function requireTrustedOrigin(
   { allowed, own }: TrustedOrigins,
@@ -67,7 +69,7 @@ export function requireTrustedOrigin(
   }
 }
 
-/** What speaks against a page of our own origin. */
+/** Why the request does not come from a page of our own origin; undefined if it does. */
 function findForeign(
   request: Request,
   own: OriginSet,
@@ -80,7 +82,7 @@ function findForeign(
   return own.has(origin.toLowerCase()) || isOfHost(origin, host) ? undefined : 'origin_not_host'
 }
 
-/** `outcome` is for the log: what spoke against the request, in words of ours. */
+/** `outcome` tells the log why, in our own words. */
 function notAllowed(outcome: string): Problem {
   return new Problem('origin_not_allowed', { diagnosis: { outcome } })
 }

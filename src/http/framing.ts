@@ -3,16 +3,17 @@ import type { Request, RequestHandler } from 'express'
 import { Problem } from '../problems.ts'
 import { headerLines } from './header-lines.ts'
 
-/** More would not be seen: Node 20 keeps so many header lines of a request and drops the rest. */
+/** Node 20 keeps this many header lines of a request and silently drops the rest. */
 export const maxHeaders = 100
 
-/** Connections that must carry nothing more: what stands behind an ambiguous request may be a part of it. */
+/** Connections whose further requests are ignored: what follows an ambiguous request may be part of it. */
 const condemned = new WeakSet<Socket>()
 
 /**
- * Refuses what a proxy in front may read differently than we do (RFC 9112 §3.2, §6.1, §11.2): two Hosts or none,
- * a transfer coding other than chunked, a target that is no plain path, HTTP/0.9, more headers than we see. Node's
- * parser lets these pass, and hands over the requests behind them although the connection is about to close.
+ * Refuses what a proxy in front may read differently from us (RFC 9112 §3.2, §6.1, §11.2): two Hosts or none,
+ * a transfer coding other than chunked, a target that is not a plain path, HTTP/0.9, more headers than we
+ * see. Node's parser accepts these, and passes on the requests behind them although the connection is about
+ * to close.
  */
 export const rejectAmbiguousFraming: RequestHandler = (request, _response, next) => {
   if (isClear(request) && !condemned.has(request.socket)) {

@@ -3,8 +3,9 @@ import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
 
-// One global set of security headers breaks the product: the script must load on other sites, the page must frame the
-// vendor. So each kind of answer has its own. No HSTS anywhere: the host name is the customer's to decide.
+// One global set of security headers breaks the product: the script must load on other sites, the page must
+// frame the vendor. So each kind of answer has its own. There is no HSTS, because the host name belongs to
+// the customer.
 
 const common: HelmetOptions = {
   strictTransportSecurity: false,
@@ -20,12 +21,12 @@ const common: HelmetOptions = {
 
 const inert = { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }
 
-/** For JSON: nothing in it may run, be framed or be read across sites but by CORS. */
+/** For JSON: it may not run, be framed, or be read across sites except by CORS. */
 export const dataHeaders = precompute(
   helmet({ ...common, contentSecurityPolicy: inert, crossOriginResourcePolicy: { policy: 'same-origin' } }),
 )
 
-/** For what holds at this moment and for this user alone. */
+/** For what is valid only now and only for this user. */
 export const neverStore: RequestHandler = (_request, response, next) => {
   response.preset({ 'cache-control': 'no-store' })
   next()
@@ -69,7 +70,7 @@ type Middleware = (
   next: (error?: unknown) => void,
 ) => void
 
-/** Lets a library decide its headers once, for a GET with these headers; a request only copies them. */
+/** Lets a library compute its headers once, for a GET with these headers. Each request only copies them. */
 export function precompute(decide: Middleware, requestHeaders: IncomingHttpHeaders = {}): RequestHandler {
   const request = Object.assign(new IncomingMessage(new Socket()), { method: 'GET', headers: requestHeaders })
   const decided = new ServerResponse(request)

@@ -8,37 +8,44 @@ import { maxHeaders } from './framing.ts'
 import { messagesOf } from './messages.ts'
 import { limitPipelining } from './pipelining.ts'
 
-/** What a slow client gets, in milliseconds: for its headers, for the whole request, and how late we may notice. */
+/**
+ * The time that a client has, in milliseconds: for its headers, for the whole request, and how late we may
+ * notice.
+ */
 const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 }
 
 /**
- * Makes the HTTP server with every limit explicit. Node looks for slow clients only every 30 s by default, and the
- * setting exists only here: without it the other timeouts are not kept (CVE-2018-12122 is what they are against).
+ * Creates the HTTP server with every limit explicit. By default Node looks for slow clients only every 30 s,
+ * and the interval can be set only here. Without it, the other timeouts are not kept (against
+ * CVE-2018-12122).
  */
 export function createHttpServer(app: Express, logger: Logger, slowClient = patience): Server {
   const server = createServer(
     {
       ...messagesOf(app),
       ...slowClient,
-      // Longer than the idle time of the load balancers in front (60 s), or they reuse what we just closed.
+      // Longer than the idle time of load balancers (60 s), which would otherwise reuse a connection that we
+      // just closed.
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16_384,
       insecureHTTPParser: false,
-      // The app refuses a missing Host itself, by a problem document and with a line in the log.
+      // The app refuses a missing Host itself, with a problem document and a line in the log.
       requireHostHeader: false,
     },
     limitPipelining(app, (socket) => logCut(socket, logger)),
   )
   server.maxConnections = 20_000
   server.maxRequestsPerSocket = 10_000
-  // Node 20 drops the ones behind it unseen, a second Host among them: the app refuses who has so many.
+  // Node 20 silently drops further headers, a second Host among them. The app refuses a request that reaches
+  // this number.
   server.maxHeadersCount = maxHeaders
-  // Nothing read and nothing written for longer than the longest deadlines, of session and vendor, together allow.
+  // Longer than the longest deadlines of session and vendor together.
   server.timeout = 130_000
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Bytes behind the last request of a connection: that one is still being answered, which closes it.
+    // Bytes after the last request of a connection. Its answer is still in progress and closes the
+    // connection.
     if (error.code === 'HPE_CLOSED_CONNECTION') return
-    // An answer that the app has just given leaves first, and may be the last of the connection.
+    // An answer that the app has just written goes first, and may be the last of the connection.
     setImmediate(refuse, error, socket as Socket, logger)
   })
   server.on('checkExpectation', (request, response) => {
@@ -48,7 +55,10 @@ export function createHttpServer(app: Express, logger: Logger, slowClient = pati
   return server
 }
 
-/** What the parser refuses never reaches the app, so it is answered and logged here: minimal, without echo, and cut. */
+/**
+ * Answers and logs what the parser refuses, which never reaches the app. Echoes nothing and closes the
+ * connection.
+ */
 function refuse({ code }: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
@@ -66,7 +76,7 @@ function logCut({ remoteAddress }: Socket, logger: Logger): void {
   logger.info({ event: 'connection_cut', outcome: 'too_many_pipelined', clientIp: remoteAddress })
 }
 
-/** The answer to what never reaches the app, once it is in the log: the last of its connection. */
+/** Logs a request that never reaches the app, and returns its answer, the last of its connection. */
 function refusalOf(status: number, outcome: string | undefined, socket: Socket, logger: Logger) {
   const requestId = randomUUID()
   const clientIp = socket.remoteAddress

@@ -2,12 +2,14 @@ import type { RequestHandler, Response } from 'express'
 import { Problem } from '../problems.ts'
 import { sendProblem } from './write-problem.ts'
 
-/** Where the process stands between its start and its end; the probes and every answer follow it. */
+/** The state of the process from start to end. The probes and every answer depend on it. */
 export interface Lifecycle {
   state: 'starting' | 'ready' | 'draining'
-  /** Remembers each answer in progress. */
+  /** Tracks each answer in progress. */
   follow: RequestHandler
-  /** From now on not ready: every answer, also one in progress, is the last of its connection. */
+  /**
+   * Makes the process not ready. Every answer, including those in progress, is the last of its connection.
+   */
   drain(): void
   /** Resolves as soon as no answer is in progress. */
   idle(): Promise<void>
@@ -16,7 +18,7 @@ export interface Lifecycle {
 }
 
 export function createLifecycle(): Lifecycle {
-  // Not a Set: V8 keeps what a busy one once held until its next full collection.
+  // Not a Set: until its next full collection, V8 keeps what a busy one once held.
   const open: Response[] = []
   let becomeIdle: (() => void) | undefined
 
@@ -50,7 +52,10 @@ export function createLifecycle(): Lifecycle {
   return lifecycle
 }
 
-/** A kept connection would outlive the listener: `server.close()` waits for it, and the client would meet a reset. */
+/**
+ * A kept-alive connection would outlive the listener: `server.close()` waits for it, and its client would see
+ * a reset.
+ */
 function makeLast(response: Response): void {
   response.preset({ connection: 'close' })
 }

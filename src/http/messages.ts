@@ -1,23 +1,24 @@
 import { IncomingMessage, ServerResponse, type OutgoingHttpHeader } from 'node:http'
 import type { Express, Response } from 'express'
 
-/** Header fields by their lower-case names. */
+/** Header fields by lower-case name. */
 export type HeaderFields = Readonly<Record<Lowercase<string>, string | number>>
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace
   namespace Express {
     interface Response {
-      /** Sets header fields of the answer, however it ends. Of one name, the last value holds. */
+      /** Sets header fields of the answer, however it ends. The last value of a name counts. */
       preset(fields: HeaderFields): void
     }
   }
 }
 
 /**
- * Gives an Express app request and response classes of its own. Node then creates the messages with Express's methods, and Express
- * need not change the prototype of each. The response collects its header fields and hands them to Node with the status:
- * Node's own `setHeader` checks and files each one. DESIGN.md has what both save.
+ * Gives an Express app request and response classes of its own. Node then creates the messages with Express's
+ * methods, and Express need not change the prototype of each. The response collects its header fields and
+ * hands them to Node with the status: Node's own `setHeader` checks and files each one. Both save time that
+ * was measured.
  */
 export function useOwnMessages(app: Express): void {
   class AppRequest extends IncomingMessage {}
@@ -75,7 +76,7 @@ function createResponseClass() {
       delete this.fields?.[name.toLowerCase()]
     }
 
-    /** `end` comes here too, where nobody has written the head before it. */
+    /** `end` also calls this, unless the head is already written. */
     override writeHead(status: number, given?: unknown): this {
       const fields = given === undefined ? this.fields : { ...this.fields, ...(given as object) }
       return super.writeHead(status, fields)
@@ -83,7 +84,10 @@ function createResponseClass() {
   }
 }
 
-/** Ends an answer with a text of known length. Express's `json` would first look for a charset and for validators of a cache. */
+/**
+ * Ends an answer with a text of known length. Express's `json` would first check the charset and the cache
+ * validators.
+ */
 export function sendText(response: Response, contentType: string, text: string): void {
   response.preset({ 'content-type': contentType, 'content-length': Buffer.byteLength(text) })
   response.end(text)

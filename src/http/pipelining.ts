@@ -1,15 +1,19 @@
 import type { RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Answers of one connection that may be open at once: hardly anybody pipelines, and Node hands over a whole packet of requests. */
+/**
+ * How many answers of one connection may be open at once. Few clients pipeline, and Node passes on a whole
+ * packet of requests.
+ */
 const maxOpen = 16
 
 /** By connection, the answers that may still be open, the oldest first. */
 const answers = new WeakMap<Socket, ServerResponse[]>()
 
 /**
- * Cuts a connection that asks for more before its answers are out, and tells who it was: unread answers would fill the memory
- * (RFC 9112 §9.3.2 lets a server bound pipelining). At the end of a connection, each open answer hears `close`, which Node 20 tells the first alone.
+ * Closes a connection that sends more requests before its answers are sent, and reports it: unread answers
+ * would fill the memory (RFC 9112 §9.3.2 lets a server limit pipelining). When a connection ends, every open
+ * answer emits `close`; on Node 20 only the first would.
  */
 export function limitPipelining(serve: RequestListener, tellCut: (socket: Socket) => void): RequestListener {
   return function serveWithinLimit(request, response) {

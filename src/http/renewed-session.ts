@@ -8,7 +8,7 @@ interface RenewalOptions {
   logger: Logger
 }
 
-/** Hands renewed session cookies on to the browser that sent the old ones, or says once in the log why it cannot. */
+/** Passes renewed session cookies on to the browser that sent the old ones, or logs once why it cannot. */
 export type HandOnCookies = (response: Response, setCookies: readonly string[]) => void
 
 type Obstacle = 'not_same_origin' | 'public_url_has_another_host' | 'cookies_too_large'
@@ -16,8 +16,9 @@ type Obstacle = 'not_same_origin' | 'public_url_has_another_host' | 'cookies_too
 const maxBytes = 8 * 1024
 
 /**
- * An app that rotates its session with each answer has ended the old one by answering the broker. The browser must get the new cookies, but
- * only where it takes them for the app's: on the app's own host, from a page of that host. Cookies do not tell ports apart (RFC 6265 §8.5).
+ * An app that rotates its session with each answer ended the old one when it answered the broker. The browser
+ * must get the new cookies, but only if it takes them for the app's: on the app's own host, from a page of
+ * that host. Cookies do not distinguish ports (RFC 6265 §8.5).
  */
 export function createCookieHandOn({ publicUrls, appUrl, logger }: RenewalOptions): HandOnCookies {
   const isPublic = publicUrls.some(({ hostname }) => hostname === appUrl?.hostname)
@@ -44,7 +45,7 @@ const advice =
   'session, our question signs users out of your app: name a route that renews nothing, or serve the broker on the host of your app ' +
   'and set PUBLIC_URL'
 
-/** A caller that is no browser may leave the header out. */
+/** A caller that is not a browser may omit the header. */
 function comesFrom({ headers: { origin } }: Request, hostname: string | undefined): boolean {
   return origin === undefined || (URL.canParse(origin) && new URL(origin).hostname === hostname)
 }

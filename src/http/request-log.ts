@@ -19,12 +19,12 @@ declare global {
   }
 }
 
-/** What nginx logs for a client that went away before its answer; never sent. */
+/** The status that nginx logs for a client that disconnected before its answer. It is never sent. */
 const clientClosed = 499
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
-/** Gives each request its id and, at its end, one line of hand-picked fields. */
+/** Gives each request an id and, at its end, one log line with a fixed list of fields. */
 export function logRequests(logger: Logger, metrics?: Metrics): RequestHandler {
   return function logAtEnd(request, response, next) {
     const startedAt = performance.now()
@@ -59,7 +59,7 @@ function writeLine(logger: Logger, request: Request, response: Response, duratio
   })
 }
 
-/** An orchestrator asks its probes many times a minute: they would bury the lines that somebody reads. */
+/** An orchestrator calls the probes many times a minute, which would bury the other lines. */
 function levelOf(status: number, route: string | undefined): 'debug' | 'info' | 'warn' | 'error' {
   if (route === '/healthz' || route === '/readyz') return 'debug'
   if (status < 500) return 'info'
@@ -70,7 +70,7 @@ function statusOf(response: Response): number {
   return response.writableFinished ? response.statusCode : clientClosed
 }
 
-/** The template of the route, never the path as sent: a path may hold anything. */
+/** The route's template, never the path as sent, which may contain anything. */
 function routeOf(request: Request): string | undefined {
   const route: { path?: unknown } | undefined = request.route
   return typeof route?.path === 'string' ? route.path : undefined

@@ -3,7 +3,7 @@ import { Problem } from '../problems.ts'
 import { withoutPort } from './client-address.ts'
 import { useOwnMessages } from './messages.ts'
 
-/** Express matches `/WIDGET-TOKEN/` too by default, which would walk past a path rule of a proxy in front. */
+/** By default, Express also matches `/WIDGET-TOKEN/`, which would bypass a path rule of a proxy in front. */
 export function createExactRouter(trustedProxies: readonly string[] = []): Express {
   const app = express()
   useOwnMessages(app)

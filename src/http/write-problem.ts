@@ -3,7 +3,10 @@ import { Problem, problemDocument } from '../problems.ts'
 import { describeError } from '../telemetry/logger.ts'
 import { sendText } from './messages.ts'
 
-/** Writes a refusal, unless an answer has begun: then the connection is cut, so that nobody takes half for whole. */
+/**
+ * Writes a refusal. If an answer has begun, closes the connection instead, so that half an answer is not
+ * taken for a whole one.
+ */
 export function sendProblem(response: Response, problem: Problem): void {
   if (response.headersSent) {
     response.destroy()
@@ -15,7 +18,9 @@ export function sendProblem(response: Response, problem: Problem): void {
   sendText(response, 'application/problem+json', problemDocument(problem.code, response.locals.requestId))
 }
 
-/** The one error handler: a `Problem` as it is, anything else is a bug of ours, told to the log alone. */
+/**
+ * The one error handler. Any error other than a `Problem` is a bug of ours, and only the log describes it.
+ */
 export const writeProblem: ErrorRequestHandler = (error, _request, response, _next) => {
   sendProblem(response, error instanceof Problem ? error : createInternal(error))
 }

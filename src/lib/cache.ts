@@ -4,8 +4,9 @@ export interface Cache<Value> {
 }
 
 /**
- * Remembers in bounded memory: at least the `capacity` values that were used last, at most twice as many. What is used moves from the
- * elder generation to the younger; a full younger one becomes the elder, whose rest is forgotten. `weigh` says for how many a value counts.
+ * Keeps values in bounded memory: at least the `capacity` values that were used last, and at most twice as
+ * many. A value that is used moves from the old generation to the young one. A full young generation becomes
+ * the old one, and what is left there is dropped. `weigh` says for how many a value counts.
  */
 export function createCache<Value>(
   capacity: number,
@@ -13,7 +14,7 @@ export function createCache<Value>(
 ): Cache<Value> {
   let younger = new Map<string, Value>()
   let elder = new Map<string, Value>()
-  /** For how many more than one each the younger ones count. */
+  /** By how much the values of the young generation weigh more than one each. */
   let surplus = 0
 
   function set(key: string, value: Value): void {

@@ -6,11 +6,13 @@ interface Flight<Result> {
 }
 
 /**
- * Shares one piece of work between all callers that ask for the same key while it runs. A caller that aborts its signal
- * leaves without disturbing the others. The work itself is aborted when nobody waits for it any more.
+ * Shares one piece of work between all callers that ask for the same key while it runs. A caller that aborts
+ * its signal leaves without disturbing the others. The work itself is aborted when no caller waits for it any
+ * more.
  */
 export function createSingleFlight<Result>() {
-  // Not a Map: V8 keeps the table of a busy one until its next full collection. There are few: only those in progress.
+  // Not a Map: V8 keeps the table of a busy one until its next full collection. There are few: only those in
+  // progress.
   const flights: Flight<Result>[] = []
 
   function start(key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> {

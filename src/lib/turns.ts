@@ -8,8 +8,8 @@ interface Run {
 type Work<Result> = (signal: AbortSignal) => Promise<Result>
 
 /**
- * Runs work of one key one at a time. Callers that come while it runs share the next run, which begins when this one has ended: what
- * they get was begun after they asked.
+ * Runs the work of one key one at a time. Callers that arrive while it runs share the next run, which starts
+ * when this one has ended. So their result was started after they asked.
  */
 export function createTurns<Result>() {
   const share = createSingleFlight<Result>()

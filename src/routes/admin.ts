@@ -15,7 +15,7 @@ interface AdminDependencies {
   lifecycle: Lifecycle
 }
 
-/** The second listener, for operators alone: metrics never show on the public one. */
+/** The second listener, for operators only. The public one has no metrics. */
 export function createAdminApp({ logger, metrics, lifecycle }: AdminDependencies): Express {
   const app = createExactRouter()
   app.use(logRequests(logger))

@@ -7,7 +7,9 @@ export interface PageOptions {
   widgetOrigin: string
   widgets: readonly { type: string; id: string; public: boolean }[]
   signInForm: boolean
-  /** Where browsers reach the broker, as far as that is configured: the code on the page names it. */
+  /**
+   * The addresses under which browsers reach the broker, if configured. The embed code on the page uses them.
+   */
   publicUrls: readonly URL[]
 }
 
@@ -24,7 +26,7 @@ export const version: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ).version
 
-/** The static side, as a fixed list: no path of a request ever reaches the file system. */
+/** The static files, as a fixed list: no path of a request ever reaches the file system. */
 export function createAssets({ publicUrls, ...options }: PageOptions): Asset[] {
   const { widgetOrigin } = options
   const config = JSON.stringify({ ...options, publicUrls: publicUrls.map(asFolder), version })
@@ -50,7 +52,7 @@ export function createAssets({ publicUrls, ...options }: PageOptions): Asset[] {
   ]
 }
 
-/** With its last slash, so that a relative address is one below it. */
+/** With a trailing slash, so that relative addresses resolve below it. */
 function asFolder({ href }: URL): string {
   return href.endsWith('/') ? href : `${href}/`
 }
@@ -69,7 +71,7 @@ function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHa
       response.status(304).end()
       return
     }
-    // The length is said also to HTTP/1.0, which stock nginx speaks: without it, half an answer looks whole.
+    // HTTP/1.0, which nginx speaks by default, needs the length: without it, half an answer looks complete.
     response.preset({ 'content-type': type, 'content-length': body.length })
     response.end(body)
   }

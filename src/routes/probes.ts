@@ -2,13 +2,19 @@ import type { RequestHandler } from 'express'
 import type { Lifecycle } from '../http/lifecycle.ts'
 import { Problem } from '../problems.ts'
 
-/** Liveness: the process answers. Depends on nothing else, or an outage elsewhere would restart us. */
+/**
+ * Liveness: the process answers. It depends on nothing else, because an outage elsewhere must not restart the
+ * broker.
+ */
 export const answerHealthz: RequestHandler = (_request, response) => {
   response.preset({ 'cache-control': 'no-store' })
   response.json({ status: 'ok' })
 }
 
-/** Readiness: started and not draining. The vendor does not count: a replica is no readier elsewhere. */
+/**
+ * Readiness: started and not draining. The vendor does not count, because no other replica could reach it
+ * either.
+ */
 export function answerReadyz(lifecycle: Lifecycle): RequestHandler {
   return function handleReadyz(_request, response) {
     if (lifecycle.state !== 'ready')

@@ -13,7 +13,10 @@ export interface WidgetTokenDependencies {
   handOnCookies: HandOnCookies
 }
 
-/** `POST /widget-token`: takes the session of the customer's app and answers a widget token for exactly that user. */
+/**
+ * `POST /widget-token`: verifies the session of the customer's app and answers with a widget token for that
+ * user.
+ */
 export function issueWidgetToken(dependencies: WidgetTokenDependencies): RequestHandler {
   const { sessions, tokens, signin, handOnCookies } = dependencies
   return async function handleWidgetToken(request, response) {
@@ -42,7 +45,7 @@ function sendToken(response: Response, { token, expiresAt, rateLimit }: UserToke
   sendText(response, 'application/json; charset=utf-8', JSON.stringify({ token, expiresIn, subject }))
 }
 
-/** Aborts when the caller goes away before it has its answer. */
+/** Aborts when the caller disconnects before its answer is sent. */
 function abortWith(response: Response): AbortSignal {
   const controller = new AbortController()
   response.on('close', () => {

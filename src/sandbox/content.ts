@@ -29,7 +29,7 @@ interface Member {
   level: number
 }
 
-/** Content for one widget, believable and the same at every visit of the same user. */
+/** Plausible content for one widget, the same for every visit of a user. */
 export function sampleContent(kind: WidgetKind, email?: string) {
   const name = email === undefined ? 'Guest' : displayName(email)
   const points = email === undefined ? 0 : pointsOf(email)

@@ -38,7 +38,7 @@ export function createControl({ faults, requests, tokens }: Controlled): Router 
   return router
 }
 
-/** A page of any other site must not flip the switches of a sandbox on its visitor's machine. */
+/** A page of another site must not control a sandbox on its visitor's machine. */
 const requireLoopbackOrigin: RequestHandler = (request, response, next) => {
   const origin = request.get('origin')
   if (origin !== undefined && !loopbackOrigin.test(origin)) {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
-/** What the sandbox takes for valid. `apiKeys` may be changed while it runs, to rehearse a key rotation. */
+/** The credentials that the sandbox accepts. Change `apiKeys` while it runs to rehearse a key rotation. */
 export interface SandboxCredentials {
   communityId: string
   apiKeys: Set<string>
@@ -16,7 +16,7 @@ export const sampleCredentials = {
   accessKey: 'sandbox-access-key',
 }
 
-/** Compares in constant time whatever the lengths: habits of a vendor, kept by its stand-in. */
+/** Compares in constant time, whatever the lengths, as the vendor should. */
 export function sameSecret(presented: string, expected: string): boolean {
   return timingSafeEqual(digest(presented), digest(expected))
 }

@@ -33,7 +33,7 @@ export const faultRequest = z.strictObject({
   count: z.int().min(1).max(1000).default(1),
 })
 
-/** The fault that the next token requests meet, and for how many of them. */
+/** The fault for the next token requests, and how many of them get it. */
 export function createFaults() {
   let fault: FaultName | undefined
   let remaining = 0
@@ -63,12 +63,15 @@ export function createFaults() {
   return { set, current, struck }
 }
 
-/** Lifetime of the token that this request gets, where its fault decides on it. */
+/** The lifetime of this request's token, if its fault sets one. */
 export function lifetimeUnder({ fault }: ReceivedRequest): number | undefined {
   return fault === 'short-lived' ? shortLifeSeconds : undefined
 }
 
-/** Headers at once, then one space (which JSON allows) ten times a second, until the caller has had enough. */
+/**
+ * Sends the headers at once, then one space (which JSON allows) ten times a second, until the caller gives
+ * up.
+ */
 function drip(response: Response) {
   response.type('json').flushHeaders()
   const timer = setInterval(() => response.write(' '), dripIntervalMs)

@@ -28,8 +28,8 @@ const sandbox = createSandbox({
 const server = createServer(sandbox.app)
 
 server.once('error', ({ code }: NodeJS.ErrnoException) => {
-  const reason = code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
-  giveUp(`Port ${settings.SANDBOX_PORT} ${reason}: set SANDBOX_PORT to another.`)
+  const reason = code === 'EADDRINUSE' ? 'is in use' : 'is not available'
+  giveUp(`Port ${settings.SANDBOX_PORT} ${reason}: set SANDBOX_PORT to another port.`)
 })
 server.listen(settings.SANDBOX_PORT, settings.HOST, () => {
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -58,7 +58,7 @@ function brokerSettings(address: string) {
   ].join('\n')
 }
 
-/** A key that somebody chose is not printed: it could be a real one, put here by mistake. */
+/** A key from the environment is not printed, because it could be a real one by mistake. */
 function shownApiKey() {
   return process.env.SANDBOX_API_KEY === undefined
     ? settings.SANDBOX_API_KEY

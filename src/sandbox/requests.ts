@@ -10,15 +10,15 @@ export interface ReceivedRequest {
   bodyBytes: number
   email: string | undefined
   credential: 'match' | 'mismatch' | 'absent'
-  /** The name of the fault that it met. */
+  /** The name of the fault that it got. */
   fault: string | undefined
-  /** Absent until the answer is complete; stays absent when the caller went away first. */
+  /** Absent until the answer is complete, and forever if the caller disconnects first. */
   status: number | undefined
 }
 
 const keptRequests = 1000
 
-/** Keeps the last 1,000 requests, oldest first, in a list that tests read and empty as they like. */
+/** Keeps the last 1,000 requests, oldest first, in a list that tests can read and clear. */
 export function createRequestList() {
   const received: ReceivedRequest[] = []
 

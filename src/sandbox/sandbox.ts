@@ -27,7 +27,7 @@ export interface Sandbox {
   /** What came to the token routes, oldest first, live; set `.length = 0` to start anew. */
   requests: ReceivedRequest[]
   faults: Pick<ReturnType<typeof createFaults>, 'set' | 'current'>
-  /** `expire(email?)` ends outstanding tokens now; `mint` and `verify` make and judge one. */
+  /** `expire(email?)` ends outstanding tokens now; `mint` and `verify` create and check one. */
   tokens: SandboxTokens
 }
 

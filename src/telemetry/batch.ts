@@ -1,22 +1,22 @@
 interface BatchOptions {
-  /** How much work is done in a row. */
+  /** How many pieces of work run in a row. */
   size: number
-  /** When less than that is done too, in milliseconds; without it, not before `settle`. */
+  /** After how many milliseconds a smaller row runs. Without it, a smaller row waits for `settle`. */
   lingerMs?: number
   /** Called at the end of each row. */
   settled?: () => void
 }
 
-/** Small work that nobody waits for. */
+/** Collects small pieces of work that no request waits for. */
 export interface Batch {
   add: (work: () => void) => void
-  /** Does what is pending, in the order in which it came. */
+  /** Does all pending work, in order. */
   settle: () => void
 }
 
 /**
- * Puts small work off and does much of it in a row. In between the steps of requests each piece costs several times as much:
- * the processor has forgotten its code and data every time.
+ * Defers small pieces of work and does many of them in a row. Between the steps of a request, each piece
+ * would cost several times as much, because its code and data have left the processor's cache by then.
  */
 export function createBatch({ size, lingerMs, settled }: BatchOptions): Batch {
   let pending: (() => void)[] = []

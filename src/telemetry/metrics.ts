@@ -1,14 +1,16 @@
 import { createBatch } from './batch.ts'
 import { collectDefaults, createInstruments } from './instruments.ts'
 
-/** What the parts of the broker report as it happens. Labels are words of ours, and the methods that Node's parser knows. */
+/**
+ * What the parts of the broker report. Labels are our own words, and the methods that Node's parser knows.
+ */
 export interface Metrics {
   requestEnded(route: string, method: string, status: number, seconds: number): void
   sessionVerified: (mode: string, outcome: string) => void
   tokenIssued(door: string, source: 'vendor' | 'reused'): void
-  /** The test user's sign-in through a door: whether it brought a token. */
+  /** Whether the test user's sign-in through a door returned a token. */
   probeEnded(door: string, ok: boolean): void
-  /** For what calls the vendor through one door; its circuit shows as closed from now on. */
+  /** For the calls to the vendor through one door, whose circuit starts as closed. */
   ofDoor(door: string): DoorMetrics
 }
 
@@ -30,8 +32,8 @@ export async function createMetrics(): Promise<{ metrics: Metrics; exposition: E
   const library = await import('prom-client')
   const registry = new library.Registry()
   collectDefaults(library, registry)
-  const { add: later, settle } = createBatch({ size: updatesInARow })
-  const metrics = createReporters(createInstruments(library, registry), later)
+  const { add: defer, settle } = createBatch({ size: updatesInARow })
+  const metrics = createReporters(createInstruments(library, registry), defer)
 
   function read(): Promise<string> {
     settle()
@@ -43,17 +45,17 @@ export async function createMetrics(): Promise<{ metrics: Metrics; exposition: E
 
 type Instruments = ReturnType<typeof createInstruments>
 
-function createReporters(instruments: Instruments, later: (update: () => void) => void): Metrics {
+function createReporters(instruments: Instruments, defer: (update: () => void) => void): Metrics {
   const { requests, requestSeconds, sessions, tokens, vendorCalls, vendorSeconds, circuit, probe } =
     instruments
 
   function ofDoor(door: string): DoorMetrics {
     circuit.set({ door }, 0)
-    // A counter that begins at one has no increase, and the first refused key must raise the alert.
+    // A counter that starts at one shows no increase, but the first refused key must raise the alert.
     for (const outcome of ['ok', 'vendor_auth_failed']) vendorCalls.inc({ door, outcome }, 0)
     return {
       vendorAnswered: (outcome, seconds) =>
-        later(() => {
+        defer(() => {
           vendorCalls.inc({ door, outcome })
           vendorSeconds.observe({ door }, seconds)
         }),
@@ -63,12 +65,12 @@ function createReporters(instruments: Instruments, later: (update: () => void) =
 
   return {
     requestEnded: (route, method, status, seconds) =>
-      later(() => {
+      defer(() => {
         requests.inc({ route, method, status })
         requestSeconds.observe({ route }, seconds)
       }),
-    sessionVerified: (mode, outcome) => later(() => sessions.inc({ mode, outcome })),
-    tokenIssued: (door, source) => later(() => tokens.inc({ door, source })),
+    sessionVerified: (mode, outcome) => defer(() => sessions.inc({ mode, outcome })),
+    tokenIssued: (door, source) => defer(() => tokens.inc({ door, source })),
     probeEnded: (door, ok) => probe.set({ door }, Number(ok)),
     ofDoor,
   }

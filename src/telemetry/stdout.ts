@@ -6,22 +6,26 @@ const lingerMs = 250
 const maxWaitingBytes = 8 * 1024 * 1024
 
 export interface Stdout extends DestinationStream {
-  /** Does later, with the work of other lines, what ends in the `write` of a line. */
-  later(work: () => void): void
+  /** Defers the formatting of a line, to do it together with other lines. */
+  defer(work: () => void): void
   flush(done: (error?: Error) => void): void
-  /** Called by pino after a fatal line. It waits for nothing: whoever ends the process waits for `flush`. */
+  /**
+   * Called by pino after a fatal line. It does not wait: the code that ends the process waits for `flush`.
+   */
   flushSync(): void
 }
 
 /**
- * Standard output in pieces of many lines, the last line of a piece 250 ms late at most. Never blocks: a reader that is
- * slow or gone costs log lines, not requests. pino's own pieces (`minLength`) are copied whole at each line.
+ * Writes to standard output in pieces of many lines, each line at most 250 ms late. Never blocks: a reader
+ * that is slow or gone costs log lines, not requests. pino's own pieces (`minLength`) are copied whole at
+ * each line.
  */
 export function createStdout(): Stdout {
-  // At a minLength of 0, a flush is said to be done before it is.
+  // With a minLength of 0, `flush` calls back too early.
   const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
   stdout.on('error', () => undefined)
-  // pino calls it at the end of the process: it would write into a line that is being written, and wait for ever for a reader.
+  // pino calls it when the process ends. The original would write into a half-written line and could wait for
+  // a reader forever.
   stdout.flushSync = () => undefined
   const batch = createBatch({ size: linesPerPiece, lingerMs, settled: passOn })
   let lines: string[] = []
@@ -33,7 +37,7 @@ export function createStdout(): Stdout {
 
   return {
     write: (line) => lines.push(line),
-    later: batch.add,
+    defer: batch.add,
     flush(done) {
       batch.settle()
       stdout.flush(done)

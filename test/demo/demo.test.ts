@@ -141,6 +141,6 @@ describe('npm run demo', () => {
     const port = portOf(occupant)
     const { child, output } = start({ [name]: String(port) })
     expect(await once(child, 'close')).toEqual([1, null])
-    expect(output).toEqual({ stdout: '', stderr: `Port ${port} is in use: set ${name} to another.\n` })
+    expect(output).toEqual({ stdout: '', stderr: `Port ${port} is in use: set ${name} to another port.\n` })
   })
 })

@@ -157,7 +157,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
     const { code, find } = await examineBehind({ response: (response) => void response.writeHead(503).end() })
     expect(find('broker_reachable')).toMatchObject({
       status: 'fail',
-      advice: expect.stringContaining('wait'),
+      advice: expect.stringContaining('Wait'),
     })
     expect(code).toBe(1)
   })
@@ -169,7 +169,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
   })
 
   it.each([
-    [200, 'Everybody'],
+    [200, 'Anyone gets a token'],
     [302, '401'],
     [404, '401'],
   ])('session_required, when a caller without a session gets %i', async (status, advice) => {

@@ -393,7 +393,7 @@ describe('npm run sandbox', () => {
     const port = portOf(server)
     const child = spawn(process.execPath, [entry], { env: { SANDBOX_PORT: String(port) } })
     const [said] = (await once(child.stderr, 'data')) as [Buffer]
-    expect(said.toString()).toBe(`Port ${port} is in use: set SANDBOX_PORT to another.\n`)
+    expect(said.toString()).toBe(`Port ${port} is in use: set SANDBOX_PORT to another port.\n`)
     expect(await once(child, 'close')).toEqual([1, null])
   })
 })
