@@ -56,7 +56,7 @@ function embedCode(widget) {
   const frame = [
     `<iframe title="${widget.label}"`,
     `        src="${addressOf(widget)}"`,
-    '        allow="clipboard-write" width="100%" height="600"></iframe>',
+    '        allow="clipboard-write" width="100%" height="600" style="border: 0"></iframe>',
   ].join('\n')
   return widget.public ? frame : script + frame
 }

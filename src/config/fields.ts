@@ -170,7 +170,7 @@ function matching(pattern: RegExp, message: string) {
 }
 
 /** Whether a secret can travel in a header as it is: visible ASCII, and no template's text. */
-export function isHeaderSecret(value: string): boolean {
+function isHeaderSecret(value: string): boolean {
   const placeholder = /^(change-?_?me|replace-?_?me|your[-_ ]?(widget[-_ ])?api[-_ ]?key|secret|todo|xxx+)$/i
   return /^[\x21-\x7e]{1,4096}$/.test(value) && !placeholder.test(value)
 }

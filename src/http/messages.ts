@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse, type OutgoingHttpHeader } from 'node:h
 import type { Express, Response } from 'express'
 
 /** Header fields by lower-case name. */
-export type HeaderFields = Readonly<Record<Lowercase<string>, string | number>>
+type HeaderFields = Readonly<Record<Lowercase<string>, string | number>>
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace

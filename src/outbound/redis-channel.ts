@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
 import { createRedis, openClient, toFault, within, type RedisClient, type RedisFault } from './redis.ts'
 
-export interface Listener {
+interface Listener {
   /** Another replica said this. */
   receive(message: string): void
   /** It listens from now on; what was said before, or while the connection was lost, it does not know. */

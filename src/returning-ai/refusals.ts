@@ -85,7 +85,7 @@ export function pauseOf({ status, headers }: OutboundAnswer): number | undefined
 }
 
 /** `Retry-After` in seconds (RFC 9110 §10.2.3: a number or an HTTP date), clamped to 1…300; garbage is undefined. */
-export function parseRetryAfter(header: string | string[] | undefined): number | undefined {
+function parseRetryAfter(header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined
   const value = header.trim()
   const seconds = /^\d+$/.test(value) ? Number(value) : secondsUntil(value)

@@ -9,7 +9,7 @@ import { createRetry } from './retry.ts'
 import { createWaitingLine, type CallBounds } from './waiting-line.ts'
 
 /** `user` and `keyId` say whose call it is: what one user's calls meet must not befall the others. */
-export interface VendorRequest extends Caller {
+interface VendorRequest extends Caller {
   url: URL
   headers: Record<string, string>
   body?: string

@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { jwtVerify, SignJWT } from 'jose'
 
-export interface WidgetUser {
+interface WidgetUser {
   email: string
   serial: number
 }

@@ -4,7 +4,7 @@ import { headerLines } from '../http/header-lines.ts'
 import { Problem } from '../problems.ts'
 
 /** Reads one credential of a request: undefined where there is none, `bad_request` where there are two different ones. */
-export type CredentialSource = (request: IncomingMessage) => string | undefined
+type CredentialSource = (request: IncomingMessage) => string | undefined
 
 const maxCredentialLength = 8192
 

@@ -16,7 +16,7 @@ export interface Session {
 }
 
 /** A plain address as the session source gave it, or the refusal for a door that needs one. */
-export type EmailVerdict = string | { refusal: EmailRefusal; outcome?: EmailFault }
+type EmailVerdict = string | { refusal: EmailRefusal; outcome?: EmailFault }
 
 type EmailFault = 'email_missing' | 'email_list' | 'email_not_ascii' | 'email_not_plain'
 

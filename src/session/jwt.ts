@@ -33,7 +33,7 @@ export interface JwtVerifierOptions extends JwtSettings {
 }
 
 /** Of several public keys or secrets, any verifies: during a rotation there are two. */
-export type JwtKey = { jwksUrl: URL } | { publicKeys: readonly string[] } | { secrets: readonly string[] }
+type JwtKey = { jwksUrl: URL } | { publicKeys: readonly string[] } | { secrets: readonly string[] }
 
 /** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {

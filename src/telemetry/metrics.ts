@@ -14,7 +14,7 @@ export interface Metrics {
   ofDoor(door: string): DoorMetrics
 }
 
-export interface DoorMetrics {
+interface DoorMetrics {
   vendorAnswered(outcome: string, seconds: number): void
   circuitOpened(open: boolean): void
 }

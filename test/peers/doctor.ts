@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 
 const entry = join(import.meta.dirname, '../../dist/doctor/main.js')
 
-export interface Diagnosis {
+interface Diagnosis {
   id: string
   status: string
   seen: string

@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { SignJWT } from 'jose'
 import { listen, shut } from './listen.ts'
 
-export interface VendorRequest {
+interface VendorRequest {
   method: string
   url: string
   headers: IncomingHttpHeaders
