@@ -5,13 +5,13 @@ import type { Environment, Fault } from './files.ts'
 /** What the configured claims and modes have in common. */
 interface Reading {
   emailClaims: readonly string[]
-  /** Whether a forward-auth answer speaks by its headers, so that its body is not read. */
+  /** Whether the claims are headers of a forward-auth answer, whose body is then not read. */
   byHeaders: boolean
-  /** Those that read claims of other kinds. */
+  /** The modes that read other claims. */
   otherModes: readonly string[]
 }
 
-/** Finds the modes that would refuse everybody, since no configured claim is one that they can read. */
+/** Finds the modes that would refuse every user, because they can read none of the configured claims. */
 export function findClaimConflicts(values: Environment, modes: ReadonlySet<string>): Fault[] {
   const emailClaims = splitList(values.SESSION_EMAIL_CLAIM ?? 'email')
   const subjectClaims = splitList(values.SESSION_SUBJECT_CLAIM)
@@ -23,7 +23,7 @@ export function findClaimConflicts(values: Environment, modes: ReadonlySet<strin
 }
 
 function headerFaults({ emailClaims, subjectClaims }: Record<'emailClaims' | 'subjectClaims', string[]>) {
-  const message = 'has a header: name, which only SESSION_MODE=forward-auth reads'
+  const message = 'has a header: name, which only SESSION_MODE=forward-auth can read'
   return [
     ...(emailClaims.some(isHeaderClaim) ? [{ name: 'SESSION_EMAIL_CLAIM', message }] : []),
     ...(subjectClaims.some(isHeaderClaim) ? [{ name: 'SESSION_SUBJECT_CLAIM', message }] : []),
@@ -35,14 +35,17 @@ function emailFaults(values: Environment, { emailClaims, byHeaders, otherModes }
   const needsEmail = values.WIDGET_API_KEY !== undefined || values.WIDGET_API_KEY_FILE !== undefined
   if (needsEmail && byHeaders && !emailClaims.some(isHeaderClaim))
     return [
-      { name, message: 'needs a header: name as SESSION_SUBJECT_CLAIM has, since then no body is read' },
+      {
+        name,
+        message: 'needs a header: name, like SESSION_SUBJECT_CLAIM, because the body is then not read',
+      },
     ]
   if (otherModes.length > 0 && emailClaims.every(isHeaderClaim))
     return [{ name, message: 'needs a name without header: for the modes other than forward-auth' }]
   return []
 }
 
-/** Headers say nothing about verification, and `email_verified` speaks for a claim named `email` alone. */
+/** Headers say nothing about verification, and `email_verified` counts only for a claim named `email`. */
 function verifiedFaults(
   values: Environment,
   modes: ReadonlySet<string>,
@@ -53,7 +56,7 @@ function verifiedFaults(
     otherModes.some((mode) => mode !== 'trusted-header') || (modes.has('forward-auth') && !byHeaders)
   const name = 'SESSION_REQUIRE_VERIFIED_EMAIL'
   if (!readsClaims)
-    return [{ name, message: `refuses everybody with SESSION_MODE=${[...modes].filter(Boolean).join(',')}` }]
+    return [{ name, message: `refuses every user with SESSION_MODE=${[...modes].filter(Boolean).join(',')}` }]
   if (emailClaims.some((claim) => claim.split('.').at(-1) === 'email')) return []
-  return [{ name, message: 'refuses everybody: email_verified speaks for a claim named email alone' }]
+  return [{ name, message: 'refuses every user, because email_verified counts only for a claim named email' }]
 }

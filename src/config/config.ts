@@ -10,7 +10,7 @@ import { fromFiles, variableNames, variables, type Variables } from './variables
 
 export type Config = ReturnType<typeof loadConfig>
 
-/** A configuration that cannot be used: every fault of it, by name and never by value. */
+/** An invalid configuration, with every fault by name and never by value. */
 export class ConfigError extends Error {
   readonly faults: readonly Fault[]
 
@@ -25,7 +25,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads the whole configuration from an environment; throws `ConfigError` with all its faults at once. */
+/** Reads the configuration from an environment. Throws `ConfigError` with all faults at once. */
 export function loadConfig(env: Environment) {
   const faults: Fault[] = []
   const values = resolveSources(env, fromFiles, faults)
@@ -49,7 +49,7 @@ function entryOf([, index]: readonly PropertyKey[], value = ''): string {
   return typeof index === 'number' && value.includes(',') ? ` (entry ${index + 1} is not)` : ''
 }
 
-/** Names what the variables mean to the broker: past this point no environment name is known. */
+/** Gives the variables the names that the broker uses. Beyond this point, no environment name is known. */
 function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment) {
   return {
     listen: { host: env.HOST, port: env.PORT },

@@ -5,8 +5,8 @@ import type { Environment, Fault } from './files.ts'
 import { findCutValues } from './slips.ts'
 
 /**
- * The configuration by `.env` in the current folder and by `env`, whose own values go first and which gets the others.
- * Throws `ConfigError` with all faults of both.
+ * Reads the configuration from `env` and from `.env` in the current folder. Values in `env` take precedence,
+ * and it receives the others. Throws `ConfigError` with all faults of both.
  */
 export function loadWithEnvFile(env: Environment): Config {
   const faults = readEnvFile(env)

@@ -3,7 +3,7 @@ import { domainToASCII } from 'node:url'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
-// The grammar of each kind of value. A message says what is expected and never quotes what was found.
+// The grammar of each kind of value. A message says what is expected, and never quotes a value.
 
 /** A whole number within bounds. */
 export const integer = (min: number, max: number) =>
@@ -16,13 +16,13 @@ export const flag = text('must be true or false', (value) =>
   value === 'true' || value === 'false' ? value === 'true' : undefined,
 )
 
-/** Visible ASCII, as a header can carry it; what a template left behind is refused. */
+/** Visible ASCII, which fits into a header, and not a template's placeholder. */
 export const headerSecret = text(
   'must be visible ASCII without spaces, and not a placeholder (its value is not shown)',
   (value) => (isHeaderSecret(value) ? value : undefined),
 )
 
-/** The lines of the key file: the key in use, and one for when the vendor refuses it. */
+/** The lines of the key file: the key in use, and one to use when the vendor refuses the first. */
 export const apiKeys = text(
   'must be one or two lines of visible ASCII, and not a placeholder (its value is not shown)',
   (value) => {
@@ -31,21 +31,21 @@ export const apiKeys = text(
   },
 )
 
-/** A PEM, also in one line with `\\n` for its line ends; the rules check whether it is a fitting key. */
+/** A PEM, also on one line with `\\n` as line breaks. The rules check whether the key fits. */
 export const pem = z.string().transform((value) => value.replaceAll('\\n', '\n'))
 
 const plainHost = /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/
 
-/** https anywhere; http only where it stays on the machine. */
+/** https anywhere, http on loopback only. */
 export const vendorUrl = text('must be an https origin without path (http on loopback only)', (value) => {
   const url = parseUrl(value)
   const bare = url !== undefined && url.pathname === '/' && url.search === '' && !value.endsWith('?')
-  // It becomes a source of the page's Content-Security-Policy, where `*` and quotes mean something else.
+  // It becomes a source in the page's Content-Security-Policy, where `*` and quotes have a meaning.
   const plain = bare && plainHost.test(url.hostname)
   return plain && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
 })
 
-/** Of a session source. The rules check where plain http may go. */
+/** The address of a session source. The rules check where plain http is allowed. */
 export const sourceUrl = text('must be an https or http URL without userinfo', parseUrl)
 
 /** One host name or address, as a URL holds it. */
@@ -54,14 +54,14 @@ export const hostName = text('must be host names or addresses without a port', (
   return url?.hostname === value.toLowerCase() && plainHost.test(url.hostname) ? url.hostname : undefined
 })
 
-/** Where browsers reach the broker; a path is that of a proxy which strips it. */
-export const publicUrl = text('must be http or https URLs without userinfo and query', (value) => {
+/** An address under which browsers reach the broker. Its path is one that a proxy strips. */
+export const publicUrl = text('must be http or https URLs without userinfo or query', (value) => {
   const url = parseUrl(value)
   return url !== undefined && plainHost.test(url.hostname) && !value.includes('?') ? url : undefined
 })
 
 export const redisUrl = text(
-  'must be a redis:// or rediss:// URL, its path a database number or none (its value is not shown)',
+  'must be a redis:// or rediss:// URL, with a database number as path or none (its value is not shown)',
   (value) => (/^rediss?:\/\/[^\s/]+(\/\d*)?$/.test(value) && isDecodableUrl(value) ? value : undefined),
 )
 
@@ -75,7 +75,7 @@ const appOrigin = /^(capacitor|ionic|tauri|app):\/\/[a-z0-9][a-z0-9.-]*$/
 
 /** The exact text that a browser sends as `Origin` (RFC 6454 §6.2). */
 export const origin = text(
-  'must be origins as a browser sends them, such as https://app.example.com: lower case, punycode, no usual port, path, last slash, wildcard or null',
+  'must be origins as a browser sends them, such as https://app.example.com: lower case, punycode, no default port, path, trailing slash, wildcard or null',
   (value) => {
     if (appOrigin.test(value)) return value
     const url = parseUrl(value)
@@ -84,12 +84,12 @@ export const origin = text(
   },
 )
 
-/** A network in CIDR notation, or one address; never a whole address family or an IPv4-mapped network. */
+/** A network in CIDR notation, or one address, but not a whole address family or an IPv4-mapped network. */
 export const cidr = text('must be addresses or CIDRs such as 10.0.0.0/8', parseNetwork)
 
-/** The same, or a name that Express has for networks. */
+/** The same, or one of Express's names for networks. */
 export const proxyNetwork = text(
-  'must be addresses, CIDRs such as 10.0.0.0/8, or of loopback, linklocal, uniquelocal (true and hop counts are not allowed)',
+  'must be addresses, CIDRs such as 10.0.0.0/8, loopback, linklocal or uniquelocal (true and hop counts are not allowed)',
   (value) => (/^(loopback|linklocal|uniquelocal)$/.test(value) ? value : parseNetwork(value)),
 )
 
@@ -127,7 +127,7 @@ export const emailDomain = text('must be domains such as example.com', (value) =
 
 const widgetType = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 
-/** A widget of the page: `type:id`, or `public:type:id` for one that needs no token. */
+/** A widget on the page: `type:id`, or `public:type:id` if it needs no token. */
 export const widget = text('must be type:id or public:type:id', (value) => {
   const match = /^(public:)?([A-Za-z0-9][A-Za-z0-9_-]{0,63}):([A-Za-z0-9_=-]{1,128})$/.exec(value)
   return match === null ? undefined : { type: match[2]!, id: match[3]!, public: match[1] !== undefined }
@@ -144,18 +144,20 @@ export const typedKey = text(
   },
 )
 
-/** Comma-separated values of one kind; spaces around them and a trailing comma do not count. */
+/** Comma-separated values of one kind. Spaces around them and a trailing comma are ignored. */
 export function listOf<Value>(field: z.ZodType<Value, string>) {
   return z.string().transform(splitList).pipe(z.array(field).min(1, 'must name at least one'))
 }
 
-/** The entries of a comma-separated list; of one that is absent, none. An empty entry stands, except at the end. */
+/**
+ * The entries of a comma-separated list, or none if it is absent. An empty entry counts, except at the end.
+ */
 export function splitList(value = ''): string[] {
   const entries = value.split(',').map((entry) => entry.trim())
   return entries.filter((entry, index) => entry !== '' || index < entries.length - 1)
 }
 
-/** Makes a field of a parser that returns undefined for what it refuses. */
+/** Makes a field from a parser that returns undefined for an invalid value. */
 function text<Value>(message: string, parse: (value: string) => Value | undefined) {
   return z.string().transform((value, context) => {
     const parsed = parse(value)
@@ -169,7 +171,7 @@ function matching(pattern: RegExp, message: string) {
   return text(message, (value) => (pattern.test(value) ? value : undefined))
 }
 
-/** Whether a secret can travel in a header as it is: visible ASCII, and no template's text. */
+/** Whether a secret fits into a header: visible ASCII, and not a template's placeholder. */
 function isHeaderSecret(value: string): boolean {
   const placeholder = /^(change-?_?me|replace-?_?me|your[-_ ]?(widget[-_ ])?api[-_ ]?key|secret|todo|xxx+)$/i
   return /^[\x21-\x7e]{1,4096}$/.test(value) && !placeholder.test(value)
@@ -180,7 +182,7 @@ function parseUrl(value: string): URL | undefined {
   return url?.username === '' && url.password === '' ? url : undefined
 }
 
-/** User and password in it are decoded where they are used, and a `%` that is not of an escape would fail there. */
+/** User and password are decoded when they are used, and a `%` outside an escape would fail there. */
 function isDecodableUrl(value: string): boolean {
   return URL.canParse(value) && attempt(() => decodeURIComponent(value)) !== undefined
 }
@@ -196,7 +198,7 @@ function parseNetwork(value: string): string | undefined {
   return /^[1-9]\d{0,2}$/.test(prefix) && ipaddr.isValidCIDR(value) ? value : undefined
 }
 
-/** However it is spelled: `::ffff:0:0/96` is all of IPv4. */
+/** In any notation: `::ffff:0:0/96` is all of IPv4. */
 function isMapped(address: string): boolean {
   return isIPv6(address) && ipaddr.IPv6.parse(address).isIPv4MappedAddress()
 }

@@ -8,7 +8,7 @@ export interface Fault {
   message: string
 }
 
-/** Drops empty variables and puts the content of each `X_FILE` in the place of `X`. */
+/** Drops empty variables, and sets `X` to the content of each `X_FILE`. */
 export function resolveSources(env: Environment, secrets: readonly string[], faults: Fault[]): Environment {
   const values = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
@@ -17,13 +17,14 @@ export function resolveSources(env: Environment, secrets: readonly string[], fau
   for (const name of secrets) {
     const path = values[`${name}_FILE`]
     if (path === undefined) continue
-    if (values[name] !== undefined) faults.push({ name, message: `is set, and ${name}_FILE too: keep one` })
+    if (values[name] !== undefined)
+      faults.push({ name, message: `is set together with ${name}_FILE: keep one of them` })
     values[name] = readSecret(`${name}_FILE`, path, faults)
   }
   return values
 }
 
-/** As curl and most clients read them. The usual names go first. */
+/** Lower-case names, as curl and most clients read them. The upper-case names take precedence. */
 function addLowerCaseProxy(values: Environment): void {
   if (values.HTTPS_PROXY_FILE === undefined) values.HTTPS_PROXY ??= values.https_proxy || undefined
   values.NO_PROXY ??= values.no_proxy || undefined

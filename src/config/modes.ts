@@ -55,6 +55,6 @@ function jwtKey(env: Variables) {
 }
 
 function need<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new Error('the rules let a needed variable pass')
+  if (value === undefined) throw new Error('the rules did not require a variable that is needed')
   return value
 }

@@ -3,7 +3,10 @@ import type { Environment, Fault } from './files.ts'
 const ownPrefixes = /^(SESSION|WIDGET|RAI)_/
 const foreign = /^SESSION_MANAGER$|_SERVICE_HOST$|_SERVICE_PORT(_.*)?$|_PORT(_.*)?$/
 
-/** Names without a prefix of ours that somebody may mean for one of ours. Other programs could own them: they are no error. */
+/**
+ * Names without our prefixes that may be meant for one of ours. They are no error, because other programs may
+ * use them.
+ */
 const nearMisses: Record<string, string> = {
   ALLOWED_ORIGIN: 'ALLOWED_ORIGINS',
   ALLOW_ORIGINS: 'ALLOWED_ORIGINS',
@@ -28,7 +31,7 @@ const nearMisses: Record<string, string> = {
   LOGLEVEL: 'LOG_LEVEL',
 }
 
-/** A name with one of our prefixes that we do not know is a typo, and a typo must not disable a check. */
+/** An unknown name with one of our prefixes is a typo, and a typo must not disable a check. */
 export function findUnknownNames(env: Environment, known: ReadonlySet<string>): Fault[] {
   return Object.keys(env)
     .filter((name) => ownPrefixes.test(name) && !foreign.test(name) && !known.has(name))
@@ -38,7 +41,7 @@ export function findUnknownNames(env: Environment, known: ReadonlySet<string>): 
     })
 }
 
-/** Settings that are probably misspelt, for a warning. */
+/** Names that are probably misspelled settings, for a warning. */
 export function findNearMisses(env: Environment): Fault[] {
   return Object.entries(nearMisses)
     .filter(([name, meant]) => (env[name] ?? '') !== '' && (env[meant] ?? '') === '')

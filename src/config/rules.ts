@@ -5,7 +5,8 @@ import type { Environment, Fault } from './files.ts'
 import { findAddressConflicts } from './source-rules.ts'
 import { splitList } from './fields.ts'
 
-// Which variables need, or exclude, which others. Each rule looks only at what is set, so that all faults show at once.
+// Which variables need or exclude which others. Each rule looks only at what is set, so that all faults are
+// reported at once.
 
 const neededByMode = {
   'forward-auth': ['SESSION_FORWARD_URL'],
@@ -23,7 +24,7 @@ export const sessionModes = Object.keys(neededByMode) as SessionMode[]
 
 export const shutdownDefaults = { delayMs: '3000', timeoutMs: '8000' }
 
-/** What the contract promises and this version does not have: it refuses to start rather than to ignore it. */
+/** Settings of a future version. Ignoring them would hide that they have no effect. */
 const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS']
 
 /** Finds the faults between variables. */
@@ -41,7 +42,7 @@ export function findConflicts(values: Environment): Fault[] {
     ...transportConflicts(values),
     ...notYetThere
       .filter((name) => values[name] !== undefined)
-      .map((name) => ({ name, message: 'is not there yet in this version: remove it' })),
+      .map((name) => ({ name, message: 'is not available in this version: remove it' })),
   ]
 }
 
@@ -49,7 +50,7 @@ function required(values: Environment, names: readonly string[], message: string
   return names.filter((name) => !isGiven(values, name)).map((name) => ({ name, message }))
 }
 
-/** Also by a file that cannot be used: that is told already. */
+/** Also by a file that cannot be used, which has an error of its own. */
 function isGiven(values: Environment, name: string): boolean {
   return values[name] !== undefined || values[`${name}_FILE`] !== undefined
 }
@@ -66,7 +67,7 @@ function jwtConflicts(values: Environment): Fault[] {
   return [...faults, ...partyConflicts(values), ...keyConflicts(values)]
 }
 
-/** What the option allows is a session cookie of Clerk's; elsewhere it would weaken the check of `azp` for nothing. */
+/** The option is for Clerk's session cookie. Elsewhere it would weaken the check of `azp` for no benefit. */
 function partyConflicts(values: Environment): Fault[] {
   const name = 'SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL'
   if (values[name] !== 'true') return []
@@ -76,7 +77,10 @@ function partyConflicts(values: Environment): Fault[] {
   return faultOf(name, fromCookie ? undefined : 'needs a cookie:NAME in SESSION_JWT_SOURCE')
 }
 
-/** Without issuer and audience, any token that the provider signs for anybody would be a session here (RFC 8725 §3.8, §3.9). */
+/**
+ * Without issuer and audience, any token that the provider signs for any app would be a session here (RFC
+ * 8725 §3.8, §3.9).
+ */
 function asymmetricConflicts(values: Environment): Fault[] {
   const faults = required(values, ['SESSION_JWT_ISSUER'], 'is required with a JWKS or public key')
   if (values.SESSION_JWT_AUDIENCE === undefined && values.SESSION_JWT_AUTHORIZED_PARTY === undefined) {
@@ -98,7 +102,7 @@ function keyConflicts(values: Environment): Fault[] {
 
 type JwtNames = { SESSION_JWT_ALGORITHMS?: string; SESSION_JWT_SECRET?: string }
 
-/** The allow-list, or its default: what a key of this kind is used with. */
+/** The allowed algorithms, or the default for this kind of key. */
 export function jwtAlgorithms({
   SESSION_JWT_ALGORITHMS: list,
   SESSION_JWT_SECRET: secret,
@@ -115,18 +119,18 @@ function shutdownConflicts(values: Environment): Fault[] {
   const delayMs = Number(values.SHUTDOWN_DELAY_MS ?? shutdownDefaults.delayMs)
   const timeoutMs = Number(values.SHUTDOWN_TIMEOUT_MS ?? shutdownDefaults.timeoutMs)
   return timeoutMs < delayMs
-    ? [{ name: 'SHUTDOWN_TIMEOUT_MS', message: 'must not be below SHUTDOWN_DELAY_MS, which it includes' }]
+    ? [{ name: 'SHUTDOWN_TIMEOUT_MS', message: 'must not be less than SHUTDOWN_DELAY_MS, which it includes' }]
     : []
 }
 
 function transportConflicts(values: Environment): Fault[] {
   const faults: Fault[] = []
   if (values.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
-    const message = 'turns TLS verification off: remove it, and name a private CA by NODE_EXTRA_CA_CERTS'
+    const message = 'turns TLS verification off: remove it, and name a private CA in NODE_EXTRA_CA_CERTS'
     faults.push({ name: 'NODE_TLS_REJECT_UNAUTHORIZED', message })
   }
   if (values.WIDGET_API_KEY?.includes('\n') && values.WIDGET_API_KEY_FILE === undefined) {
-    faults.push({ name: 'WIDGET_API_KEY', message: 'may have two lines only as WIDGET_API_KEY_FILE' })
+    faults.push({ name: 'WIDGET_API_KEY', message: 'may have two lines only in WIDGET_API_KEY_FILE' })
   }
   return faults
 }

@@ -1,7 +1,7 @@
 import { splitList } from './fields.ts'
 import type { Environment, Fault } from './files.ts'
 
-/** Whoever guesses one of these can undo a subject's hash, or pass for the proxy. */
+/** An attacker who guesses one of these can reverse a subject's hash, or pose as the proxy. */
 const needsLength = ['SUBJECT_KEY', 'SESSION_HEADER_PROOF']
 const minBytes = 16
 
@@ -16,11 +16,11 @@ const secretNames = [
   'SESSION_SECRET',
 ]
 
-/** How our documentation writes a secret that is to be filled in, and the sandbox's key, which everybody can read. */
+/** The placeholders of our documentation, and the sandbox's key, which is public. */
 const placeholder =
   /^((the|your|my|some)-(\S*-)?(key|secret|password|least|middleware)(-\S*)?|what[- ].*prints|sandbox-widget-api-key)$/i
 
-/** Finds secrets that are too short, and those that are an example. */
+/** Finds secrets that are too short, and secrets that are examples. */
 export function findSecretConflicts(values: Environment): Fault[] {
   const short = needsLength
     .filter((name) => splitLines(values[name]).some(isShort))
@@ -31,10 +31,10 @@ export function findSecretConflicts(values: Environment): Fault[] {
 function placeholders(values: Environment): Fault[] {
   return secretNames
     .filter((name) => secretsIn(name, values[name]).some((secret) => placeholder.test(secret)))
-    .map((name) => ({ name, message: 'is an example of the documentation: put in a secret of your own' }))
+    .map((name) => ({ name, message: 'is an example from the documentation: use a secret of your own' }))
 }
 
-/** With the sandbox, the examples harm nobody. */
+/** With the sandbox, the examples do no harm. */
 function isRehearsal({ WIDGET_BASE_URL: url = '' }: Environment): boolean {
   return url.startsWith('http://')
 }

@@ -1,6 +1,6 @@
 import type { Variables } from './variables.ts'
 
-/** Every configured secret as it is used, for those who look whether one has got where it must not be. */
+/** Every configured secret as it is used, for checks that no secret leaks. */
 export function secretsOf(env: Variables): string[] {
   const found = [
     ...env.WIDGET_API_KEY,
@@ -16,7 +16,7 @@ export function secretsOf(env: Variables): string[] {
   return [...new Set(found.filter((secret) => secret !== undefined).filter((secret) => secret !== ''))]
 }
 
-/** As it stands in the address, and as it is sent. */
+/** As it is written in the URL, and as it is sent. */
 function passwordsOf(address: string | undefined): string[] {
   const { password } = new URL(address ?? 'none:')
   return [password, decodeURIComponent(password)]

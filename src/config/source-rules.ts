@@ -4,7 +4,7 @@ import type { Environment, Fault } from './files.ts'
 
 const urlNames = ['SESSION_FORWARD_URL', 'SESSION_JWT_JWKS_URL', 'SESSION_INTROSPECTION_URL']
 
-/** Finds the session sources that would be asked by plain http where somebody may listen. */
+/** Finds session sources that would be asked by plain http over a network that others may read. */
 export function findAddressConflicts(values: Environment): Fault[] {
   const httpHosts = splitList(values.SESSION_HTTP_HOSTS).map((host) => host.toLowerCase())
   return urlNames
@@ -12,7 +12,7 @@ export function findAddressConflicts(values: Environment): Fault[] {
     .map((name) => ({ name, message: sourceAddressRule }))
 }
 
-/** What is no URL has its own error. */
+/** An invalid URL has an error of its own. */
 function passes(value: string | undefined, httpHosts: readonly string[]): boolean {
   return value === undefined || !URL.canParse(value) || isSourceAddress(new URL(value), httpHosts)
 }

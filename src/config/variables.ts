@@ -71,7 +71,7 @@ export const variables = z.object({
   NO_PROXY: z.string().optional(),
 })
 
-/** Those that also come from a file, by `X_FILE`. */
+/** The settings that can also come from a file, by `X_FILE`. */
 export const fromFiles = [
   'WIDGET_API_KEY',
   'WIDGET_API_KEYS',

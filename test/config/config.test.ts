@@ -201,7 +201,7 @@ describe('An invalid setting', () => {
   })
 })
 
-describe('What must be there', () => {
+describe('A configuration that lacks a required setting', () => {
   it.each([
     [{ WIDGET_COMMUNITY_ID: undefined }, ['WIDGET_COMMUNITY_ID']],
     [{ WIDGET_API_KEY: '' }, ['WIDGET_API_KEY']],
@@ -215,13 +215,13 @@ describe('What must be there', () => {
     [{ SESSION_MODE: 'trusted-header' }, ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF']],
     [{ SESSION_MODE: 'express-session' }, ['SESSION_STORE_URL', 'SESSION_SECRET']],
     [{ SESSION_MODE: 'jwt,forward-auth' }, ['SESSION_FORWARD_URL']],
-  ])('without it, %j names %j', (environment, names) => {
+  ])('%j is refused, and the error names %j', (environment, names) => {
     const faults = faultsOf(environment)
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(names)
     for (const fault of faults) expect(fault).toMatch(/is required|needs exactly one of/)
   })
 
-  it('refuses to want a verified email of a header, which says nothing about it', () => {
+  it('cannot require a verified email of a header, which says nothing about verification', () => {
     const header = {
       SESSION_HEADER: 'x-email',
       SESSION_HEADER_PEERS: '127.0.0.1',
@@ -229,7 +229,7 @@ describe('What must be there', () => {
     }
     const settings = { SESSION_MODE: 'trusted-header', ...header, SESSION_REQUIRE_VERIFIED_EMAIL: 'true' }
     expect(faultsOf(settings)).toEqual([
-      'SESSION_REQUIRE_VERIFIED_EMAIL refuses everybody with SESSION_MODE=trusted-header',
+      'SESSION_REQUIRE_VERIFIED_EMAIL refuses every user with SESSION_MODE=trusted-header',
     ])
   })
 
@@ -250,11 +250,14 @@ describe('What must be there', () => {
     [{ ...byHeader, ...verified, SESSION_MODE: 'forward-auth,' }, ['SESSION_REQUIRE_VERIFIED_EMAIL']],
     [{ ...verified, SESSION_EMAIL_CLAIM: 'preferred_username' }, ['SESSION_REQUIRE_VERIFIED_EMAIL']],
     [{ ...verified, SESSION_EMAIL_CLAIM: 'preferred_username,user.email' }, []],
-  ])('each mode has claims that it can read: %j names %j', (environment, names) => {
-    expect(faultsOf(environment).map((fault) => fault.split(' ')[0])).toEqual(names)
-  })
+  ])(
+    '%j is refused because a mode has no claim that it can read, and the error names %j',
+    (environment, names) => {
+      expect(faultsOf(environment).map((fault) => fault.split(' ')[0])).toEqual(names)
+    },
+  )
 
-  it('an empty environment names the three that everybody needs', () => {
+  it('names the three that are always required if the environment is empty', () => {
     expect(() => loadConfig({})).toThrow(
       'The configuration is not usable:\n  WIDGET_COMMUNITY_ID is required.\n  WIDGET_API_KEY is required.\n  SESSION_MODE is required.',
     )
@@ -317,7 +320,7 @@ describe('SESSION_MODE=jwt', () => {
     expect(faults.join('')).not.toMatch(/planted|BEGIN/)
   })
 
-  it('takes a JWKS with issuer and audience, or with the authorized party for it', () => {
+  it('accepts a JWKS with an issuer, and with an audience or an authorized party', () => {
     expect(faultsOf({ ...jwks, ...issuer, ...audience })).toEqual([])
     expect(faultsOf({ ...jwks, ...issuer, SESSION_JWT_AUTHORIZED_PARTY: 'app' })).toEqual([])
   })
@@ -330,7 +333,7 @@ describe('SESSION_MODE=jwt', () => {
     expect(faultsOf({ ...optional, ...settings })).toEqual([expect.stringMatching(fault)])
   })
 
-  it('takes a PEM from a file, or in one line', () => {
+  it('accepts a PEM from a file or on one line', () => {
     const pem = publicPem(2048)
     const settings = { SESSION_JWT_SECRET: '', ...issuer, ...audience }
     expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(pem) })).toEqual([])
@@ -341,7 +344,7 @@ describe('SESSION_MODE=jwt', () => {
 describe('A secret from a file', () => {
   it.each(fromFiles)('%s_FILE excludes %s', (name) => {
     const faults = faultsOf({ [name]: 'planted', [`${name}_FILE`]: file('planted') })
-    expect(faults).toContain(`${name} is set, and ${name}_FILE too: keep one`)
+    expect(faults).toContain(`${name} is set together with ${name}_FILE: keep one of them`)
     expect(faults.join('')).not.toContain('planted')
   })
 
@@ -372,12 +375,12 @@ describe('A secret from a file', () => {
     ],
     ['that is a folder', () => directory, 'WIDGET_API_KEY_FILE names a file that cannot be read'],
     ['that is empty', () => file('\n'), 'WIDGET_API_KEY_FILE names an empty file'],
-  ])('%s is the one fault told', (_what, path, fault) => {
+  ])('%s is reported as the only fault', (_what, path, fault) => {
     expect(faultsOf({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: path() })).toEqual([fault])
   })
 })
 
-describe('Names that are not ours', () => {
+describe('A name of another program', () => {
   it.each([
     'SESSION_MANAGER',
     'WIDGET_BROKER_SERVICE_HOST',
@@ -393,19 +396,19 @@ describe('Names that are not ours', () => {
     expect(faultsOf({ [name]: 'tcp://10.0.0.1:3000' })).toEqual([])
   })
 
-  it('an empty one counts as absent', () => {
+  it('is ignored, as is one of ours with an empty value', () => {
     expect(faultsOf({ SESSION_TYPO: '', PORT: '', ALLOWED_ORIGINS: '' })).toEqual([])
   })
 })
 
-describe('A setting of a later version', () => {
+describe('A setting of a future version', () => {
   it.each([
     ['RAI_ACCESS_ID', 'id-1'],
     ['RAI_ACCESS_KEY', 'key-1'],
     ['RAI_API_URL', 'https://api.example'],
     ['RAI_USER_IDENTIFIERS', 'data-email=email'],
   ])('%s is refused rather than ignored', (name, value) => {
-    expect(faultsOf({ [name]: value })).toEqual([`${name} is not there yet in this version: remove it`])
+    expect(faultsOf({ [name]: value })).toEqual([`${name} is not available in this version: remove it`])
   })
 })
 
@@ -455,7 +458,7 @@ describe('The defaults', () => {
     expect(mode).toMatchObject({ prefix: 'sess:', cookie: 'connect.sid', secrets: ['a', 'b'] })
   })
 
-  it('derive the subject key from the vendor key, never being it', () => {
+  it('derive the subject key from the vendor key, and do not equal it', () => {
     expect(subjectKeyOf('key-1')).toBe(subjectKeyOf('key-1'))
     expect(subjectKeyOf('key-1')).not.toBe(subjectKeyOf('key-2'))
     expect(subjectKeyOf('key-1')).not.toContain('key-1')

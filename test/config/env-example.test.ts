@@ -15,7 +15,7 @@ const paragraphOf = (name: string) => paragraphs.find((part) => new RegExp(`^(# 
 const valueOf = new Map(settings.map(({ name, value }) => [name, value]))
 
 describe('.env.example', () => {
-  it('names every setting, each once, and no other', () => {
+  it('names every setting once, and nothing else', () => {
     expect(settings.map(({ name }) => name).sort()).toEqual([...variableNames].sort())
   })
 
@@ -30,7 +30,7 @@ describe('.env.example', () => {
     },
   )
 
-  it('leaves to be filled in what everybody needs, and nothing else', () => {
+  it('leaves only the settings that are always required to be filled in', () => {
     const required = settings.filter((setting) => setting.required)
     expect(required).toEqual(
       ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'].map((name) => ({
@@ -41,7 +41,7 @@ describe('.env.example', () => {
     )
   })
 
-  it('shows for each setting the default that it has', () => {
+  it('shows the default of each setting', () => {
     const defaults = Object.entries(variables.shape).flatMap(([name, field]) => {
       const { success, data } = field.safeParse(undefined)
       return success && data !== undefined ? [[name, data] as const] : []
@@ -53,7 +53,7 @@ describe('.env.example', () => {
     }
   })
 
-  it('loads as it is when the required settings are filled in', () => {
+  it('loads once the required settings are filled in', () => {
     const filled = {
       ...parse(text),
       WIDGET_COMMUNITY_ID: 'community-1',
@@ -64,8 +64,8 @@ describe('.env.example', () => {
     expect(loadConfig(filled).listen.port).toBe(3000)
   })
 
-  it('loads line by line when an example is switched on', () => {
-    const later = /^RAI_/
+  it('loads with each example enabled on its own', () => {
+    const reserved = /^RAI_/
     // Elsewhere, examples of secrets are refused.
     const sandbox = { WIDGET_BASE_URL: 'http://127.0.0.1:4000' }
     const base = {
@@ -75,13 +75,13 @@ describe('.env.example', () => {
       SESSION_FORWARD_URL: 'https://app.example.com/api/me',
     }
     for (const { name, value } of settings.filter(
-      (setting) => !setting.required && !later.test(setting.name),
+      (setting) => !setting.required && !reserved.test(setting.name),
     )) {
       expect(() => loadConfig({ ...sandbox, ...base, [name]: value })).not.toThrow()
     }
   })
 
-  it('holds for docker --env-file, which knows no quotes and no comment behind a value', () => {
+  it('suits docker --env-file, which supports neither quotes nor a comment behind a value', () => {
     for (const { value } of settings) expect(value).not.toMatch(/["'\s]/)
   })
 })
