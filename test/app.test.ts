@@ -70,7 +70,7 @@ describe('What is served', () => {
     expect(JSON.parse(body)).toEqual(expected)
   })
 
-  it('the pinned bridge has the bytes of the current one', async () => {
+  it('serves the versioned bridge with the bytes of the current one', async () => {
     const [current, pinned] = await Promise.all(
       ['/bridge.js', `/bridge-${version}.js`].map((path) => ask({ path })),
     )
@@ -78,20 +78,20 @@ describe('What is served', () => {
     expect(pinned?.headers.etag).toBe(current?.headers.etag)
   })
 
-  it('an unchanged file is 304 without body, and a junk validator is not', async () => {
+  it('answers 304 without a body for an unchanged file, and 200 for an invalid validator', async () => {
     const { headers } = await ask({ path: '/bridge.js' })
     const validate = (etag: string) => ask({ path: '/bridge.js', headers: { 'if-none-match': etag } })
     expect(await validate(headers.etag!)).toMatchObject({ status: 304, body: '' })
     expect((await validate('"junk", W/"')).status).toBe(200)
   })
 
-  it('a Range with 500 parts is answered with the whole file', async () => {
+  it('answers a Range with 500 parts with the whole file', async () => {
     const range = `bytes=${Array.from({ length: 500 }, (_, at) => `${at}-${at}`).join(',')}`
     const answer = await ask({ path: '/bridge.js', headers: { range } })
     expect(answer.status).toBe(200)
   })
 
-  it('the answers do not depend on who asks', async () => {
+  it('does not depend on the caller', async () => {
     for (const path of ['/', '/page.js', '/bridge.js', '/config.json']) {
       const anyone = await ask({ path })
       const ada = await ask({ path, headers: { authorization: session, cookie: 'sid=ada' } })
@@ -101,7 +101,7 @@ describe('What is served', () => {
 })
 
 describe('POST /widget-token', () => {
-  it('answers a valid session with token, seconds left and subject, not to be stored', async () => {
+  it('answers a valid session with a token, its remaining seconds and the subject, uncacheable', async () => {
     const answer = await askToken({})
     expect(answer.status).toBe(200)
     expect(JSON.parse(answer.body)).toEqual({
@@ -121,7 +121,7 @@ describe('POST /widget-token', () => {
     expect(line).toMatchObject({ method: 'POST', route: '/widget-token', status: 200, clientIp: '127.0.0.1' })
   })
 
-  it('a callback parameter does not make the answer a script', async () => {
+  it('does not turn the answer into a script for a callback parameter', async () => {
     const answer = await askToken({ path: '/widget-token?callback=alert' })
     expect(JSON.parse(answer.body)).toHaveProperty('token')
   })
@@ -176,7 +176,7 @@ const refusals: Row[] = [
   ],
 ]
 
-describe('POST /widget-token refuses without asking the vendor', () => {
+describe('POST /widget-token refuses without calling the vendor:', () => {
   it.each(refusals)('%s', async (_promise, question, status, code, more = {}) => {
     const before = vendor.requests.length
     const answer = await askToken(question)
@@ -187,7 +187,7 @@ describe('POST /widget-token refuses without asking the vendor', () => {
     expect(vendor.requests.length).toBe(before)
   })
 
-  it('tells a missing session from a refused one, as RFC 6750 has it', async () => {
+  it('distinguishes a missing session from a refused one, as RFC 6750 requires', async () => {
     const missing = await askToken({ headers: none })
     const refused = await askToken({ headers: { authorization: 'Bearer x' } })
     expect(missing.headers['www-authenticate']).toBe('Bearer realm="widget-token"')
@@ -263,7 +263,7 @@ describe('Paths are exact', () => {
   )
 })
 
-describe('Whoever asks, no answer', () => {
+describe('No answer, whoever the caller is,', () => {
   it('sets a cookie, names its framework or allows another origin', async () => {
     for (const path of ['/', '/config.json', '/bridge.js', '/healthz', '/widget-token', '/nowhere']) {
       const { headers } = await ask({ path, headers: { origin: 'https://evil.example' } })
@@ -295,7 +295,7 @@ describe('A session in a cookie', () => {
     ['beside names of the prototype', (session) => `__proto__=x; constructor=y; sid=${session}`],
     ['beside broken ones', (session) => `%zz=%zz; ;;= ; "; sid=${session}`],
     ['beside 15 KB of another', (session) => `big=${'x'.repeat(15_000)}; sid=${session}`],
-  ])('is known %s', async (_where, cookieOf) => {
+  ])('is accepted %s', async (_where, cookieOf) => {
     expect((await ask(cookieOf(token))).status).toBe(200)
   })
 

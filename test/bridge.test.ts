@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 const bridge = readFileSync(new URL('../public/bridge.js', import.meta.url))
 
-describe('the bytes of the bridge', () => {
+describe('The bytes of the bridge', () => {
   test('are at most 4 KB gzipped', () => {
     expect(gzipSync(bridge).length).toBeLessThanOrEqual(4096)
   })

@@ -21,17 +21,17 @@ async function askAsVictim(setting: string | undefined) {
   return { status: answer.status, warned, asked: vendor.requests.length }
 }
 
-describe('an email that its provider calls unverified', () => {
-  it.each([undefined, 'true'])('gets no token where the setting is %s', async (setting) => {
+describe('An email that its provider calls unverified', () => {
+  it.each([undefined, 'true'])('gets no token if the setting is %s', async (setting) => {
     expect(await askAsVictim(setting)).toEqual({ status: 403, warned: false, asked: 0 })
   })
 
-  it('gets one where the operator chose so, and the log says it at the start', async () => {
+  it('gets a token if the operator chose so, and the log says so at the start', async () => {
     expect(await askAsVictim('false')).toEqual({ status: 200, warned: true, asked: 1 })
   })
 })
 
-describe('the data of the page', () => {
+describe('The data of the page', () => {
   it('names the addresses of PUBLIC_URL, each with its last slash', async () => {
     broker = await startBroker({ PUBLIC_URL: 'https://app.example.com/widgets, https://www.example.com' })
     const data = (await (await fetch(`${broker.url}/config.json`)).json()) as object

@@ -171,7 +171,7 @@ describe('No secret, token, cookie or email', () => {
     },
   )
 
-  it.each(whoAmIs)('is in any log line or any answer, when the app answers with %j', async (answer) => {
+  it.each(whoAmIs)('is in a log line or an answer if the app answers with %j', async (answer) => {
     whoAmI = answer
     vendor.answerWith()
     const { answers, log } = await askEverything({ SESSION_MODE: 'forward-auth' })
@@ -179,7 +179,7 @@ describe('No secret, token, cookie or email', () => {
     expectNoCanary(JSON.stringify(refused) + log)
   })
 
-  it('is in any log line or any answer, when there is no vendor or too many ask', async () => {
+  it('is in a log line or an answer if there is no vendor, or too many requests', async () => {
     const more = { WIDGET_BASE_URL: 'http://127.0.0.1:9', RATE_LIMIT_PER_MINUTE: '1' }
     const { answers, log } = await askEverything(more)
     for (const code of ['session_invalid', 'identity_unusable', 'rate_limited', 'vendor_unavailable']) {
@@ -188,7 +188,7 @@ describe('No secret, token, cookie or email', () => {
     expectNoCanary(JSON.stringify(answers) + log)
   })
 
-  it('is in the answer to a request that no route takes', async () => {
+  it('is in the answer to a request that no route serves', async () => {
     const broker = await startBroker(environment)
     const path = `/${planted.path}?${planted.query}`
     const found = await send(broker.port, { path, headers: { cookie: planted.cookie } })
@@ -197,7 +197,7 @@ describe('No secret, token, cookie or email', () => {
     expectNoCanary(JSON.stringify([found, unread]) + broker.logText())
   })
 
-  it('but the token itself is in the one answer that is for it, and there alone', async () => {
+  it('leaks, except for the token itself in the one answer that is meant for it', async () => {
     const token = await mintVendorToken(`${planted.email}@example.com`)
     vendor.answerWith((response) => void response.end(JSON.stringify({ token, apiKey: planted.vendorBody })))
     const fresh = await startBroker({ WIDGET_BASE_URL: vendor.url, LOG_LEVEL: 'trace' })
@@ -211,7 +211,7 @@ describe('No secret, token, cookie or email', () => {
     expect(fresh.logText()).not.toContain(authorization.slice(7))
   })
 
-  it('is in what the process says when a bug ends it', async () => {
+  it('is in the output of the process when a bug ends it', async () => {
     const bug = `process.on('SIGUSR2', () => { throw new Error('${planted.apiKey}\\n    at ${planted.email}') })`
     const file = join(mkdtempSync(join(tmpdir(), 'bug-')), 'bug.mjs')
     writeFileSync(file, bug)

@@ -87,8 +87,8 @@ const message = fc
 
 const options = { interruptAfterTimeLimit: 2_000, numRuns: 4_000, markInterruptAsFailure: false }
 
-describe('Whatever is sent', () => {
-  it('as a request, the answer is HTTP, never a 5xx, and the vendor is not asked without a session', async () => {
+describe('Random input', () => {
+  it('as a request gets an HTTP answer that is never a 5xx, and causes no call to the vendor without a session', async () => {
     await fc.assert(
       fc.asyncProperty(message, async (bytes) => {
         for (const { status } of await sendAll(bytes)) expect(status).toBeLessThan(500)
@@ -98,7 +98,7 @@ describe('Whatever is sent', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  it('as bytes, the same holds', async () => {
+  it('as bytes gets the same', async () => {
     await fc.assert(
       fc.asyncProperty(latin1, async (bytes) => {
         for (const { status } of await sendAll(bytes)) expect(status).toBeLessThan(500)
@@ -108,7 +108,7 @@ describe('Whatever is sent', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  it('the broker serves on, and each line of its log is a JSON object of known fields', async () => {
+  it('leaves the broker serving, with JSON objects of known fields in its log', async () => {
     expect((await broker.askToken()).status).toBe(200)
     const known = new Set(
       'time level event msg requestId method route status code durationMs clientIp peer outcome subject'.split(

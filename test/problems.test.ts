@@ -44,7 +44,7 @@ describe('A problem', () => {
     expect(document.detail).toMatch(/^[A-Z].{10,}\.$/)
   })
 
-  it('says when to try again exactly where that helps', () => {
+  it('says when to retry if a retry helps', () => {
     const withRetryAfter = codes.filter(([code]) => 'retry-after' in new Problem(code).headers)
     const retryable = codes.filter(([, status]) => status === 429 || status === 503)
     expect(withRetryAfter).toEqual(retryable)
@@ -103,13 +103,13 @@ describe('The last error handler', () => {
     },
   )
 
-  it('cuts an answer that has begun, so that half is not taken for whole', async () => {
+  it('closes the connection of an answer that has begun, so that half an answer is not taken for a whole one', async () => {
     const begun = send(origin, { path: '/begun', headers: { 'x-request-id': 'begun' } })
     await expect(begun).rejects.toThrow(/aborted|reset|hang up|terminated/i)
     expect(await accessLineOf(log, 'begun')).toMatchObject({ route: '/begun', status: 499 })
   })
 
-  it('keeps the cause of a known problem to itself', async () => {
+  it('does not show the cause of a known problem', async () => {
     expectProblem(await send(origin, { path: '/lost' }), 503, 'vendor_timeout')
     expect(lines.join('')).not.toContain(secret)
   })

@@ -48,8 +48,8 @@ const PASSING: [string, Answer | 'no-cors'][] = [
   ['an answer that is cut off', { body: '{"token":"half-a-tok' }],
 ]
 
-describe('a fault that passes', () => {
-  test.each(PASSING)('is met with another try: %s', async (_name, answer) => {
+describe('A temporary fault', () => {
+  test.each(PASSING)('is followed by a retry: %s', async (_name, answer) => {
     stage.broker.script = thenGood(answer)
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await forgetHeard()
@@ -79,8 +79,8 @@ const LASTING: [string, Answer, object][] = [
   ['a token that is no string', { body: { token: ['x'] } }, { code: 'no_token', status: 200 }],
 ]
 
-describe('a fault that lasts', () => {
-  test.each(LASTING)('is told to the page and not tried again: %s', async (_name, answer, detail) => {
+describe('A permanent fault', () => {
+  test.each(LASTING)('is reported to the page and not retried: %s', async (_name, answer, detail) => {
     stage.broker.script = thenGood(answer)
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     const tokenUrl = `${stage.broker.origin}/widget-token`

@@ -48,26 +48,26 @@ describe('A message that is not from a widget of this page', () => {
     await expectIgnored(page, page.frames()[1]!)
   })
 
-  test('of a nested frame of the right origin gets nothing', async () => {
+  test('gets no token if it is from a nested frame of the right origin', async () => {
     const nested = `<iframe srcdoc='${stage.widget('bad?silent')}'></iframe>`
     const page = await stage.open(stage.script() + nested)
     await expectIgnored(page, stage.widgets(page)[0]!, 'top')
   })
 
-  test('of a popup of the right origin gets nothing', async () => {
+  test('gets no token if it is from a popup of the right origin', async () => {
     const page = await stage.open(`${stage.script()}<body></body>`)
     const opened = page.waitForEvent('popup')
     await page.evaluate((url) => void window.open(url), `${stage.vendor.origin}/channel-widget/bad?silent`)
     await expectIgnored(page, await opened, 'opener')
   })
 
-  test('of an origin that only begins like the vendor’s gets nothing', async () => {
+  test('gets no token if its origin only starts like the vendor’s', async () => {
     const longer = stage.vendor.origin.replace('vendor.invalid', 'vendor.invalid.stranger.test')
     const page = await stage.open(`${stage.script()}<iframe src="${longer}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
   })
 
-  test('of another port of the vendor’s gets nothing', async () => {
+  test('gets no token if it is from another port of the vendor’s host', async () => {
     const otherPort = stage.stranger.origin.replace('stranger.test', 'vendor.invalid')
     const page = await stage.open(`${stage.script()}<iframe src="${otherPort}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
@@ -90,8 +90,8 @@ const WRONG: [string, unknown][] = [
   ['a megabyte', { type: 'x'.repeat(1_000_000) }],
 ]
 
-describe('a message of a widget that is no request', () => {
-  test('gets nothing, whatever its shape', async () => {
+describe('A message of a widget that is not a request', () => {
+  test('gets no token, whatever its shape', async () => {
     const page = await stage.open(stage.script() + stage.widget('bad?silent'))
     const [bad] = stage.widgets(page)
     const answered: string[] = []
@@ -131,7 +131,7 @@ describe('The content of a message', () => {
     )
   })
 
-  test('causes neither an answer nor a request, whatever it is, unless it is a request', async () => {
+  test('causes neither an answer nor a request to the broker, unless it is a token request', async () => {
     const page = await stage.open(stage.script() + stage.widget('w?silent'))
     const [fuzzed] = stage.widgets(page)
     await allJudged(page)

@@ -25,7 +25,7 @@ async function integrity(): Promise<string> {
     .digest('base64')}`
 }
 
-describe('the strictest page', () => {
+describe('The strictest page', () => {
   test('runs the bridge and its element without one violation', async () => {
     const policy = [
       "default-src 'none'",
@@ -52,20 +52,20 @@ describe('the strictest page', () => {
     expect(violations).toEqual([])
   })
 
-  test('may pin the bytes of the bridge', async () => {
+  test('can pin the bytes of the bridge', async () => {
     const pinned = `integrity="${await integrity()}" crossorigin="anonymous"`
     await expectHeard(stage, await stage.open(stage.script(pinned) + stage.widget()), [['ann-token-1']])
   })
 
-  test('does not run other bytes than the pinned ones', async () => {
+  test('does not run bytes other than the pinned ones', async () => {
     const pinned = 'integrity="sha384-AAAA" crossorigin="anonymous"'
     const page = await stage.open(stage.script(pinned) + stage.widget())
     expect(await page.evaluate(() => 'returningAI' in window)).toBe(false)
   })
 })
 
-describe('a hostile page', () => {
-  test('does not lead the bridge astray by elements that are named like its means', async () => {
+describe('A hostile page', () => {
+  test('does not mislead the bridge with elements named like the properties that it uses', async () => {
     const names = ['currentScript', 'querySelectorAll', 'dispatchEvent', 'hidden', 'defaultView', 'baseURI']
     const images = names.map((name) => `<img name="${name}">`).join('')
     const lure = `data-token-url="${stage.stranger.origin}/" src="${stage.stranger.origin}/x/y.js"`
@@ -87,7 +87,7 @@ describe('a hostile page', () => {
   })
 })
 
-describe('the bridge', () => {
+describe('The bridge', () => {
   test('adds one name to the page, which nothing can replace', async () => {
     const page = await stage.open('<body></body>')
     const before = await page.evaluate(namesOfPage)
@@ -104,7 +104,7 @@ describe('the bridge', () => {
     expect(stage.broker.asked()).toHaveLength(1)
   })
 
-  test('says so where it is loaded as a module, and leaves nothing half done', async () => {
+  test('reports that it was loaded as a module, and leaves nothing half done', async () => {
     const errors: string[] = []
     const context = await stage.browser.newContext()
     context.on('weberror', (event) => void errors.push(event.error().message))
@@ -113,7 +113,7 @@ describe('the bridge', () => {
     expect(await page.evaluate(() => 'returningAI' in window)).toBe(false)
   })
 
-  test('works where a script of the page adds it', async () => {
+  test('works if a script of the page adds it', async () => {
     const page = await stage.open('<body></body>')
     await page.evaluate(
       ([src, origin, html]) => {
@@ -145,7 +145,7 @@ describe('the bridge', () => {
     expect(traces).not.toContain('ann-token')
   })
 
-  test('serves an element that was there before it, or is moved, or made by a script', async () => {
+  test('serves an element that was there before the script, is moved, or is created by a script', async () => {
     const element = '<returning-ai-widget type="t" widget-id="w1"> </returning-ai-widget>'
     const page = await stage.open(element + stage.script() + '<div></div>')
     await expectHeard(stage, page, [['ann-token-1']])

@@ -21,8 +21,8 @@ const faultAt =
   (request, count) =>
     isFault(count) ? answer : answerAs('ann')(request, count)
 
-describe('retries', () => {
-  test('wait longer each time; the page is told once, after five in a row', async () => {
+describe('Retries of the bridge', () => {
+  test('wait longer each time, and are reported to the page once, after five in a row', async () => {
     stage.broker.script = () => refusal(503, 'vendor_timeout')
     const page = await stage.open(stage.script(), { clock: true })
     const tokenUrl = `${stage.broker.origin}/widget-token`
@@ -40,7 +40,7 @@ describe('retries', () => {
     expect(await errors(page)).toEqual([told])
   })
 
-  test('count from one again after a success, and ask for what was asked for', async () => {
+  test('start over after a success, and repeat the original request', async () => {
     stage.broker.script = faultAt(refusal(503, 'overloaded'), (count) => count < 10 && count !== 5)
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectFetchedInTime(page, 5)
@@ -53,7 +53,7 @@ describe('retries', () => {
     expect(renewed).toEqual([false, false, false, false, false, true, true, true, true, true])
   })
 
-  test('never come before Retry-After is over, whatever wakes the page', async () => {
+  test('never happen before Retry-After is over, whatever wakes the page', async () => {
     stage.broker.script = faultAt(
       refusal(503, 'shutting_down', { 'Retry-After': '5' }),
       (count) => count === 1,
@@ -69,7 +69,7 @@ describe('retries', () => {
     expect(second - first).toBeLessThan(8_000)
   })
 
-  test('are no storm where Retry-After is beyond all timers', async () => {
+  test('do not become a storm if Retry-After exceeds the range of timers', async () => {
     stage.broker.script = () => refusal(429, 'rate_limited', { 'Retry-After': '99999999999' })
     const page = await stage.open(stage.script(), { clock: true })
     await expectWarned(page, 'rate_limited')
@@ -77,7 +77,7 @@ describe('retries', () => {
     expect(await fetchedAt(page)).toHaveLength(1)
   })
 
-  test.each(['online', 'visibilitychange'])('come at once on %s', async (event) => {
+  test.each(['online', 'visibilitychange'])('happen at once on %s', async (event) => {
     stage.broker.script = faultAt(refusal(503, 'overloaded'), (count) => count <= 7)
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectFetchedInTime(page, 7)
@@ -103,13 +103,13 @@ describe('retries', () => {
   })
 })
 
-describe('a warning', () => {
+describe('A warning', () => {
   test.each<[string, Answer | 'no-cors']>([
     ['network', 'no-cors'],
     ['rate_limited', refusal(429, 'rate_limited')],
     ['session_missing', refusal(401, 'session_missing')],
     ['no_token', { body: { other: 'secret-token' } }],
-  ])('says once per cause what to check, and no token: %s', async (code, answer) => {
+  ])('says once for each cause what to check, without a token: %s', async (code, answer) => {
     stage.broker.script = () => answer
     const page = await stage.open('<body></body>', { clock: true })
     const warnings: string[] = []

@@ -21,7 +21,7 @@ afterAll(() => stage.close())
 const openTab = () => stage.open(stage.script() + stage.widget(), { context })
 const askAgain = (page: Page) => stage.widgets(page)[0]!.evaluate(() => ask())
 
-describe('many tabs', () => {
+describe('Many tabs', () => {
   test('ask the broker one at a time', async () => {
     const gate = new EventEmitter()
     const released = once(gate, 'release')
@@ -42,7 +42,7 @@ describe('many tabs', () => {
     expect(stage.broker.asked()).toHaveLength(3)
   })
 
-  test('do not wait for ever for one whose request hangs', async () => {
+  test('do not wait forever for a tab whose request hangs', async () => {
     stage.broker.script = (request, count) =>
       count === 1 ? { after: new Promise(() => {}) } : answerAs('ann')(request, count)
     await openTab()
@@ -62,7 +62,7 @@ describe('many tabs', () => {
     expect(stage.broker.asked()).toHaveLength(2)
   })
 
-  test('are signed out together by one that was signed out already', async () => {
+  test('are signed out together by a tab that was signed out already', async () => {
     const [one, two] = [await openTab(), await openTab()]
     await one.evaluate(() => returningAI.signOut())
     await expectHeard(stage, two, [[]])
@@ -72,7 +72,7 @@ describe('many tabs', () => {
     await expectHeard(stage, two, [[]])
   })
 
-  test('are signed out together with one that has no answer yet', async () => {
+  test('are signed out together with a tab that has no answer yet', async () => {
     const one = await openTab()
     await expectHeard(stage, one, [['ann-token-1']])
     const late = heldBack(answerAs('ann'))
@@ -87,7 +87,7 @@ describe('many tabs', () => {
     expect(await two.evaluate((key) => localStorage.getItem(key), KEY)).toBeNull()
   })
 
-  test('leave the next user alone when one hears late of the sign-out', async () => {
+  test('do not sign out the next user if one tab learns late of the sign-out', async () => {
     const [one, two] = [await openTab(), await openTab()]
     await expectHeard(stage, one, [[expect.stringMatching('ann')]])
     await expectHeard(stage, two, [[expect.stringMatching('ann')]])
@@ -132,7 +132,7 @@ describe('many tabs', () => {
     expect(stage.broker.asked()).toHaveLength(3)
   })
 
-  test('never hand on a token: each has it from the broker itself', async () => {
+  test('never share a token: each gets its own from the broker', async () => {
     const one = await openTab()
     await expectHeard(stage, one, [['ann-token-1']])
     stage.broker.script = () => 'no-cors'
@@ -142,7 +142,7 @@ describe('many tabs', () => {
     expect(await stage.heard(two)).toEqual([[]])
   })
 
-  test('that disagree for ever come to rest', async () => {
+  test('that keep disagreeing come to rest', async () => {
     stage.broker.script = (request, count) => answerAs(count % 2 ? 'ann' : 'bob')(request, count)
     const [one, two] = [await openTab(), await openTab()]
     await expect.poll(async () => (await stage.heard(one)).flat().length, eventually).toBeGreaterThan(0)

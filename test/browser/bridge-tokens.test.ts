@@ -19,8 +19,8 @@ const sameUntilRenewed: Script = ({ headers }) => {
   return { body: { token, expiresIn: 287, subject: 'ann' } }
 }
 
-describe('the first token', () => {
-  test('reaches a widget that stands in the page, by one plain POST', async () => {
+describe('The first token', () => {
+  test('reaches a widget of the page with one plain POST', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     const [request, ...others] = stage.broker.asked()
@@ -30,7 +30,7 @@ describe('the first token', () => {
     expect(request?.headers).not.toHaveProperty('content-type')
   })
 
-  test('is asked for before any widget is there, and waits for one that is added later', async () => {
+  test('is requested before there is a widget, and waits for one that is added later', async () => {
     const page = await stage.open(stage.script())
     await expectAsked(stage, 1)
     await page.evaluate((html) => {
@@ -40,7 +40,7 @@ describe('the first token', () => {
     await expectAsked(stage, 1)
   })
 
-  test('is asked for once, however many widgets want it', async () => {
+  test('is requested once, however many widgets need it', async () => {
     const ids = ['w1', 'w2', 'w3', 'w4', 'w5']
     const page = await stage.open(stage.script() + ids.map((id) => stage.widget(id)).join(''))
     await expectHeard(
@@ -51,7 +51,7 @@ describe('the first token', () => {
     await expectAsked(stage, 1)
   })
 
-  test('reaches a widget that asks by the older request type', async () => {
+  test('reaches a widget that uses the older request type', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1?silent'))
     await stage.widgets(page)[0]!.evaluate(() => ask({ type: 'RETURNINGAI_WIDGET_TOKEN' }))
     await expectHeard(stage, page, [['ann-token-1']])
@@ -62,7 +62,7 @@ describe('the first token', () => {
     await expectHeard(stage, await stage.open(stage.script() + root), [['ann-token-1']])
   })
 
-  test('reaches the element, which makes the iframe of its type and id', async () => {
+  test('reaches the element, which creates the iframe for its type and id', async () => {
     const page = await stage.open(
       `${stage.script()}<returning-ai-widget type="store-widget" widget-id="65a=" title="Shop" height="300"></returning-ai-widget>`,
     )
@@ -80,7 +80,7 @@ describe('the first token', () => {
     })
   })
 
-  test('is asked for with the cookies of the broker', async () => {
+  test('is requested with the broker’s cookies', async () => {
     const sameSite = await startScriptedBroker('widgets.customer.localhost')
     const context = await stage.browser.newContext()
     await context.addCookies([{ name: 'sid', value: 'ann', domain: 'widgets.customer.localhost', path: '/' }])
@@ -90,8 +90,8 @@ describe('the first token', () => {
   })
 })
 
-describe('a further request of the same widget', () => {
-  test('gets another token, newly minted', async () => {
+describe('A further request of the same widget', () => {
+  test('gets another, newly minted token', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     await askAgain(page)
@@ -100,7 +100,7 @@ describe('a further request of the same widget', () => {
     expect(stage.broker.asked().map(({ method }) => method)).toEqual(['POST', 'POST'])
   })
 
-  test('gets another token even where the new one reads like the old', async () => {
+  test('gets another token even if the new one equals the old one', async () => {
     stage.broker.script = () => ({ body: { token: 'equal-token', expiresIn: 287, subject: 'ann' } })
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['equal-token']])
@@ -109,7 +109,7 @@ describe('a further request of the same widget', () => {
     await expectAsked(stage, 2)
   })
 
-  test('costs one request for all widgets that ask in that moment', async () => {
+  test('costs one request for all widgets that ask at that moment', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await Promise.all([askAgain(page, 0), askAgain(page, 1), askAgain(page, 0)])
@@ -118,7 +118,7 @@ describe('a further request of the same widget', () => {
     await expectAsked(stage, 2)
   })
 
-  test('gets the token that another widget has caused already', async () => {
+  test('gets the token that another widget has already caused', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await askAgain(page, 0)
@@ -140,7 +140,7 @@ describe('a further request of the same widget', () => {
     await expectAsked(stage, 1)
   })
 
-  test('is not forgotten when it comes while the broker confirms the token for another', async () => {
+  test('is not lost if it arrives while the broker confirms the token for another widget', async () => {
     stage.broker.script = sameUntilRenewed
     const page = await stage.open(stage.script() + stage.widget('w1'), { clock: true })
     await expectHeard(stage, page, [['same']])
@@ -168,7 +168,7 @@ describe('a further request of the same widget', () => {
     expect(third - second).toBeLessThan(12_000)
   })
 
-  test('is the last one after three renewals without peace, and the page is told', async () => {
+  test('is not answered after three renewals in a row, which the page learns', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4]) {
@@ -189,7 +189,7 @@ describe('a further request of the same widget', () => {
     await expectAsked(stage, 4)
   })
 
-  test('is welcome any number of times where each token has held for ten seconds', async () => {
+  test('is answered any number of times if each token has lasted ten seconds', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4, 5, 6]) {
@@ -201,8 +201,8 @@ describe('a further request of the same widget', () => {
   })
 })
 
-describe('the token URL', () => {
-  test('is the script’s own, where it has one, resolved against the page', async () => {
+describe('The token URL', () => {
+  test('is the script’s own, if it has one, resolved against the page', async () => {
     stage.broker.script = ({ path }) => ({ body: { token: `token-of-${path}`, subject: 'ann' } })
     const own = `data-token-url="${stage.broker.origin}/elsewhere?x=1"`
     await expectHeard(stage, await stage.open(stage.script(own) + stage.widget()), [
@@ -213,7 +213,7 @@ describe('the token URL', () => {
     await expect.poll(posts, eventually).toMatchObject([{ path: '/api/token' }])
   })
 
-  test('may be a widget’s own: tokens are kept per token URL', async () => {
+  test('can be a widget’s own, because tokens are kept for each token URL', async () => {
     stage.broker.script = ({ path }, count) => ({ body: { token: `${path}-${count}`, subject: 'ann' } })
     const own = `data-token-url="${stage.broker.origin}/widget-token?widget=store-widget"`
     const element = `<returning-ai-widget type="t" widget-id="w3" ${own}></returning-ai-widget>`
@@ -225,7 +225,7 @@ describe('the token URL', () => {
   })
 })
 
-describe('a token that has grown old', () => {
+describe('An old token', () => {
   test('is confirmed by the broker before another widget gets it', async () => {
     const page = await stage.open(stage.script(), { clock: true })
     await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
@@ -237,7 +237,7 @@ describe('a token that has grown old', () => {
     expect(stage.broker.asked()[1]?.headers).not.toHaveProperty('cache-control')
   })
 
-  test('is not handed out when its time is over, nor when the clock was set back', async () => {
+  test('is not handed out after its expiry, nor after the clock was set back', async () => {
     stage.broker.script = (_request, count) => ({
       body: { token: `short-${count}`, expiresIn: 5, subject: 'ann' },
     })
@@ -250,7 +250,7 @@ describe('a token that has grown old', () => {
     await expectHeard(stage, page, [['short-2']])
   })
 
-  test('that lives for months stays in storage: no timer of a browser counts that far', async () => {
+  test('that is valid for months stays in storage, although no browser timer counts that far', async () => {
     stage.broker.script = () => ({ body: { token: 'lasting', expiresIn: 4_000_000, subject: 'ann' } })
     const page = await stage.open(stage.script(), { clock: true })
     await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
@@ -258,7 +258,7 @@ describe('a token that has grown old', () => {
     expect(await page.evaluate(() => localStorage.getItem('returning-ai-widget-token'))).toBe('lasting')
   })
 
-  test('that lives no time at all is handed out once, and causes no storm', async () => {
+  test('that has already expired is handed out once, and causes no storm', async () => {
     stage.broker.script = (_request, count) => ({
       body: { token: `dead-${count}`, expiresIn: 0, subject: 'ann' },
     })

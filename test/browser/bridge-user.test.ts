@@ -22,7 +22,7 @@ const isPost = (request: Request) => request.method() === 'POST'
 const returnFromCache = () => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
 
 describe('Another user in the same browser', () => {
-  test('gets fresh widgets and tokens of their own, and no history entry', async () => {
+  test('gets new widgets and tokens, and no history entry', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const entries = await page.evaluate(() => history.length)
@@ -51,7 +51,7 @@ describe('Another user in the same browser', () => {
   test.each([
     ['refresh()', (page: Page) => page.evaluate(() => returningAI.refresh())],
     ['a return from the back-forward cache', (page: Page) => page.evaluate(returnFromCache)],
-  ])('gets nothing of the last user after %s, even when the broker is down', async (_way, act) => {
+  ])('gets nothing of the previous user after %s, even if the broker is down', async (_way, act) => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = down
@@ -67,7 +67,7 @@ describe('Another user in the same browser', () => {
       .toBe(true)
   })
 
-  test('is noticed by whichever token URL of the broker answers first', async () => {
+  test('is noticed by the first token URL of the broker that answers', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1'))
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = answerAs('bob')
@@ -79,7 +79,7 @@ describe('Another user in the same browser', () => {
     expect(await heard()).toHaveLength(2)
   })
 
-  test('is not suspected where two brokers name the user differently', async () => {
+  test('is not assumed if two brokers name the user differently', async () => {
     stage.broker.script = ({ path }, count) => ({ body: { token: `${path}-${count}`, subject: path } })
     const own = `data-token-url="${stage.broker.origin}/other/widget-token"`
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2', own))
@@ -88,7 +88,7 @@ describe('Another user in the same browser', () => {
     await expectHeard(stage, page, [['/widget-token-1', '/widget-token-3'], ['/other/widget-token-2']])
   })
 
-  test('is noticed at a refusal that names no user', async () => {
+  test('is noticed by a refusal that names no user', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = () => refusal(403, 'email_unverified')
@@ -98,7 +98,7 @@ describe('Another user in the same browser', () => {
     expect(await stored(page)).toBeNull()
   })
 
-  test('leaves a widget in a closed shadow root empty rather than with the last user’s content', async () => {
+  test('finds a widget in a closed shadow root empty, without the previous user’s content', async () => {
     const root = `<div><template shadowrootmode="closed">${stage.widget()}</template></div>`
     const page = await stage.open(stage.script() + root)
     await expectHeard(stage, page, [['ann-token-1']])
@@ -109,7 +109,7 @@ describe('Another user in the same browser', () => {
 })
 
 describe('A sign-out', () => {
-  test('forgets the token, reloads the widgets and asks nothing more', async () => {
+  test('drops the token, reloads the widgets and requests nothing more', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
@@ -134,7 +134,7 @@ describe('A sign-out', () => {
     expect(await stored(page)).toBe('bob-token-2')
   })
 
-  test('ends with refresh(), which serves the widgets that wait', async () => {
+  test('ends with refresh(), which serves the waiting widgets', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
@@ -146,7 +146,7 @@ describe('A sign-out', () => {
 })
 
 describe('A session that the broker refuses', () => {
-  test('is told to the page once and asked about no more', async () => {
+  test('is reported to the page once and not requested again', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectSeen(page, 'signed-out', { reason: 'session', code: 'session_missing' })
@@ -157,7 +157,7 @@ describe('A session that the broker refuses', () => {
     expect(await page.evaluate(() => seen.length)).toBe(1)
   })
 
-  test('takes the last user’s token out of storage and widgets', async () => {
+  test('removes the previous user’s token from storage and widgets', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = signedOut
@@ -170,7 +170,7 @@ describe('A session that the broker refuses', () => {
 })
 
 describe('refresh()', () => {
-  test('asks for a newly minted token and gives up the request under way', async () => {
+  test('requests a newly minted token and aborts the request in progress', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())
@@ -191,13 +191,13 @@ describe('refresh()', () => {
     ['the broker is down', down],
     ['there is no session', signedOut],
     ['the vendor rejects the key', () => refusal(500, 'vendor_rejected_credentials')],
-  ])('resolves to false where %s', async (_case, script) => {
+  ])('resolves to false if %s', async (_case, script) => {
     const page = await stage.open(stage.script())
     stage.broker.script = script
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
   })
 
-  test('may be called from the page’s own handlers', async () => {
+  test('can be called from the page’s own handlers', async () => {
     stage.broker.script = signedOut
     const page = await stage.open('<body></body>')
     await page.evaluate(() => {
@@ -208,7 +208,7 @@ describe('refresh()', () => {
   })
 })
 
-describe('storage', () => {
+describe('The storage', () => {
   test('holds the token where the guide puts it, but is never read', async () => {
     const spy = `<script>
       window.reads = []
@@ -231,7 +231,7 @@ describe('storage', () => {
     expect(await page.evaluate(() => localStorage.length)).toBe(0)
   })
 
-  test('loses the token when its time is over', async () => {
+  test('loses the token when it expires', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     await page.clock.runFor(286_000)
@@ -240,7 +240,7 @@ describe('storage', () => {
     expect(await stored(page)).toBeNull()
   })
 
-  test('may be blocked altogether', async () => {
+  test('can be blocked altogether', async () => {
     const block = `<script>
       Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('blocked', 'SecurityError') } })
     </script>`

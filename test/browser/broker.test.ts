@@ -99,7 +99,7 @@ async function expectSignedIn(email: string, index = 0): Promise<void> {
   expect(await who(index).textContent()).toContain(email)
 }
 
-describe('a page of the customer, the broker on a subdomain and the vendor on another site', () => {
+describe('A page of the customer, the broker on a subdomain and the vendor on another site', () => {
   it('signs every widget in as the user of the session, with one request to the vendor', async () => {
     await signIn('ada')
     await visit(bridge() + widget() + widget('store-widget') + widget('milestone-widget'))
@@ -107,7 +107,7 @@ describe('a page of the customer, the broker on a subdomain and the vendor on an
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  it('signs a widget in that is added long after the script', async () => {
+  it('signs in a widget that is added long after the script', async () => {
     await signIn('ada')
     const answered = page.waitForResponse(/widget-token/)
     await visit(bridge())
@@ -118,7 +118,7 @@ describe('a page of the customer, the broker on a subdomain and the vendor on an
     await expectSignedIn('ada@example.com')
   })
 
-  it('makes the widget of its own element', async () => {
+  it('creates the widget of its own element', async () => {
     await signIn('ada')
     await visit(
       `${bridge()}<returning-ai-widget type="channel-widget" widget-id="64f0c2a1b3d4e5f607182931"></returning-ai-widget>`,
@@ -126,7 +126,7 @@ describe('a page of the customer, the broker on a subdomain and the vendor on an
     await expectSignedIn('ada@example.com')
   })
 
-  it('brings a new token when the vendor ends the first', async () => {
+  it('gets a new token when the vendor ends the first', async () => {
     await signIn('ada')
     await visit(bridge() + widget())
     await expectSignedIn('ada@example.com')
@@ -135,7 +135,7 @@ describe('a page of the customer, the broker on a subdomain and the vendor on an
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  it('never gives the token of the last user to the next, even while the broker is down', async () => {
+  it('never gives the token of the previous user to the next, even while the broker is down', async () => {
     await signIn('ada')
     await visit(bridge() + widget())
     await expectSignedIn('ada@example.com')
@@ -151,7 +151,7 @@ describe('a page of the customer, the broker on a subdomain and the vendor on an
     await expectSignedIn('bob@example.com')
   })
 
-  it('tells the page that nobody is signed in, and asks the vendor for nothing', async () => {
+  it('reports to the page that nobody is signed in, and does not call the vendor', async () => {
     const event = page.waitForEvent('console', (message) => message.text() === 'signed out')
     await visit(
       `<script>document.addEventListener('returning-ai:signed-out', () => console.log('signed out'))</script>${bridge()}${widget()}`,

@@ -112,7 +112,7 @@ async function findViolations(frame: Frame | Page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-describe('the demo in a browser', () => {
+describe('The demo in a browser', () => {
   test('signs four widgets in, renews, follows a switch of the user, and signs out', async () => {
     await visit({}, async (page, faults) => {
       await saysOn(page, 'session', 'Signed out')
@@ -136,7 +136,7 @@ describe('the demo in a browser', () => {
     })
   })
 
-  test('says that it tries again when the vendor fails, and comes through', async () => {
+  test('says that it retries when the vendor fails, and then succeeds', async () => {
     await visit({}, async (page) => {
       await signIn(page)
       await page.click('[data-action=fail]')
@@ -157,26 +157,23 @@ describe('the demo in a browser', () => {
     })
   })
 
-  test.each(['light', 'dark'] as const)(
-    'has nothing for axe to find in %s, page and widgets',
-    async (colorScheme) => {
-      await visit({ colorScheme, bypassCSP: true }, async (page) => {
-        expect(await findViolations(page)).toEqual([])
-        await signIn(page)
-        for (const tab of await page.getByRole('tab').all()) {
-          await tab.click()
-          const panel = page.locator('[role=tabpanel]:not([hidden]) iframe')
-          const frame = await (await panel.elementHandle()).contentFrame()
-          await frame!.locator('html:is([data-state=signed-in], [data-state=public]) main h1').waitFor()
-          expect(await findViolations(frame!)).toEqual([])
-        }
-        expect(await findViolations(page)).toEqual([])
-      })
-    },
-  )
+  test.each(['light', 'dark'] as const)('passes axe in %s, page and widgets', async (colorScheme) => {
+    await visit({ colorScheme, bypassCSP: true }, async (page) => {
+      expect(await findViolations(page)).toEqual([])
+      await signIn(page)
+      for (const tab of await page.getByRole('tab').all()) {
+        await tab.click()
+        const panel = page.locator('[role=tabpanel]:not([hidden]) iframe')
+        const frame = await (await panel.elementHandle()).contentFrame()
+        await frame!.locator('html:is([data-state=signed-in], [data-state=public]) main h1').waitFor()
+        expect(await findViolations(frame!)).toEqual([])
+      }
+      expect(await findViolations(page)).toEqual([])
+    })
+  })
 })
 
-describe('the page', () => {
+describe('The page', () => {
   test('shows the embed code of the widget in view, and copies it', async () => {
     await visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
       await page.getByRole('tab', { name: 'Store' }).click()
@@ -206,7 +203,7 @@ describe('the page', () => {
     )
   })
 
-  test('moves between widgets by the arrow keys', async () => {
+  test('moves between widgets with the arrow keys', async () => {
     await visit({}, async (page) => {
       await page.getByRole('tab', { name: 'Channel' }).focus()
       const selected = page.locator('[role=tab][aria-selected=true]:focus')
@@ -222,7 +219,7 @@ describe('the page', () => {
     })
   })
 
-  test('says which variable to set where no widget is configured', async () => {
+  test('says which variable to set if no widget is configured', async () => {
     await visit({ config: {} }, async (page, faults) => {
       await page.getByRole('heading', { name: 'No widgets yet' }).waitFor()
       expect(await page.locator('#empty code').textContent()).toMatch(/^WIDGETS=channel-widget:/)
@@ -234,7 +231,7 @@ describe('the page', () => {
     ['session_missing', 401, 'Signed out', 'There is no session'],
     ['session_invalid', 401, 'Session refused', 'The session was refused'],
     ['vendor_rejected_credentials', 500, 'Signed in', 'The vendor refuses the broker’s key'],
-  ])('tells what %s means for session and token', async (code, status, session, sentence) => {
+  ])('explains what %s means for session and token', async (code, status, session, sentence) => {
     const config = { widgets: [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }] }
     await visit({ config, refusal: { status, code } }, async (page) => {
       await saysOn(page, 'session', session)
@@ -267,7 +264,7 @@ describe("the sandbox's widget page", () => {
     })
   })
 
-  test('says plainly that no token arrived, and takes one that comes late', async () => {
+  test('says that no token arrived, and accepts one that comes late', async () => {
     await embed('?patience=50', async (page) => {
       const widget = page.frameLocator('iframe')
       await widget.getByRole('heading', { name: 'No token arrived' }).waitFor()

@@ -41,14 +41,14 @@ function start(env: Record<string, string>) {
   return { child, output }
 }
 
-describe('the app of the demo', () => {
-  test('has a session that the real broker turns into a token of its user', async () => {
+describe('The app of the demo', () => {
+  test('has a session that the real broker exchanges for a token of its user', async () => {
     const { status, token } = await askToken(await signIn('sam'))
     expect(status).toBe(200)
     expect(await demo.sandbox.tokens.verify(token!)).toMatchObject({ email: 'sam.okafor@example.com' })
   })
 
-  test('keeps its session in a cookie that no script reads and no other site sends', async () => {
+  test('keeps its session in a cookie that no script can read and no other site can send', async () => {
     const [cookie] = (await post('/demo/sign-in', { user: 'ada' })).headers.getSetCookie()
     expect(cookie).toMatch(/^demo_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/)
   })
@@ -91,7 +91,7 @@ describe('the app of the demo', () => {
       { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } },
     ],
     ['a range beyond the end', '/demo/account.js', { headers: { range: 'bytes=999999999-' } }],
-  ])('refuses %s as the caller’s fault', async (_what, path, init) => {
+  ])('refuses %s as the client’s fault', async (_what, path, init) => {
     const headers = { ...init.headers, 'sec-fetch-site': 'same-origin' }
     expect((await fetch(demo.address + path, { ...init, headers })).status).toBe(400)
   })
@@ -114,7 +114,7 @@ describe('the app of the demo', () => {
     expect((await post(path)).status).toBe(401)
   })
 
-  test('shows the key of the vendor nowhere', async () => {
+  test('never shows the vendor key', async () => {
     const [key] = demo.sandbox.credentials.apiKeys
     const paths = ['/', '/page.js', '/config.json', '/demo/accounts', '/demo/account.js', '/bridge.js']
     const pages = paths.map(async (path) => (await fetch(demo.address + path)).text())

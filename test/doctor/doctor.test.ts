@@ -72,7 +72,7 @@ describe('The doctor', () => {
     expect(checks.map(({ id }) => id)).toEqual(ids)
   })
 
-  it('prints with --json one document with four texts for each check, and nothing else', async () => {
+  it('prints one document with four texts for each check with --json, and nothing else', async () => {
     const { stdout } = await runDoctor(['--json'], environment)
     const document = JSON.parse(stdout)
     expect(Object.keys(document)).toEqual(['ok', 'checks'])
@@ -83,7 +83,7 @@ describe('The doctor', () => {
     }
   })
 
-  it('prints a line for each check, without colour where it is piped', async () => {
+  it('prints a line for each check, without colour if the output is piped', async () => {
     const { code, stdout } = await runDoctor(['--url', broker.url, '--email', email], environment)
     for (const id of ids) expect(stdout).toMatch(new RegExp(`^(pass|warn) +${id} +\\S`, 'm'))
     expect(stdout).toMatch(/^12 passed, 1 warned, 0 failed, 0 skipped$/m)
@@ -91,7 +91,7 @@ describe('The doctor', () => {
     expect(code).toBe(0)
   })
 
-  it.skipIf(noTerminal)('is coloured on a terminal, unless NO_COLOR is set', async () => {
+  it.skipIf(noTerminal)('uses colour on a terminal, unless NO_COLOR is set', async () => {
     const entry = join(import.meta.dirname, '../../dist/doctor/main.js')
     const onTerminal = async (env: Record<string, string>) => {
       const args = ['-qec', `${process.execPath} ${entry}`, '/dev/null']
@@ -101,7 +101,7 @@ describe('The doctor', () => {
     expect(await onTerminal({ NO_COLOR: '1' })).not.toContain('\u001b')
   })
 
-  it('refuses arguments that it does not know, and an address that holds a password', async () => {
+  it('refuses unknown arguments, and an address that contains a password', async () => {
     for (const args of [
       ['--ulr', broker.url],
       ['--url', 'https://user:planted-url-password@example.com'],
@@ -112,7 +112,7 @@ describe('The doctor', () => {
     }
   })
 
-  it('says what is missing where it is started without an address and a user', async () => {
+  it('says what is missing without an address and a user', async () => {
     const { code, checks } = await diagnose([], environment)
     const skipped = checks.filter(({ status }) => status === 'skipped')
     expect(skipped.map(({ id }) => id)).toEqual(['vendor_signin', ...ids.slice(6)])
@@ -122,7 +122,7 @@ describe('The doctor', () => {
 })
 
 describe('The doctor, when one thing is broken, fails in', () => {
-  it('config, which names each invalid setting, and skips what rests on it', async () => {
+  it('config, which names each invalid setting, and skips what depends on it', async () => {
     const { code, find, checks } = await examine({ PORT: 'planted-port', WIDGET_TYPO: 'planted-typo' })
     expect(find('config').status).toBe('fail')
     expect(find('config').seen).toContain('PORT must be')
@@ -144,7 +144,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
     expect(code).toBe(1)
   })
 
-  it('broker_reachable, when the broker does not know the path under which it stands', async () => {
+  it('broker_reachable, when the proxy does not strip the path', async () => {
     const { find } = await examine({}, `${broker.url}/widgets`)
     expect(find('broker_reachable')).toMatchObject({
       status: 'fail',
@@ -202,7 +202,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
     })
   })
 
-  it('allowed_origins, when the running broker does not know one of them', async () => {
+  it('allowed_origins, when the running broker lacks one of them', async () => {
     const added = 'https://new.example.com'
     const { code, find } = await examine({ ALLOWED_ORIGINS: `https://app.example.com,${added}` })
     expect(find('allowed_origins')).toMatchObject({
@@ -212,7 +212,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
     expect(code).toBe(1)
   })
 
-  it('page_policy, when a proxy adds a policy that keeps the widgets out', async () => {
+  it('page_policy, when a proxy adds a policy that blocks the widgets', async () => {
     const policy = "default-src 'self'"
     const { code, find } = await examineBehind({
       response: (response) => void response.setHeader('content-security-policy', policy),
@@ -224,7 +224,7 @@ describe('The doctor, when one thing is broken, fails in', () => {
     expect(code).toBe(1)
   })
 
-  it('key_not_public, when an answer holds a secret', async () => {
+  it('key_not_public, when an answer contains a secret', async () => {
     const { code, find } = await examineBehind({
       response: (response) => void response.setHeader('x-debug', `key=${secrets.apiKey}`),
     })
@@ -234,14 +234,14 @@ describe('The doctor, when one thing is broken, fails in', () => {
 })
 
 describe('The page policy of the doctor', () => {
-  it('names what a page of the customer must allow', async () => {
+  it('names what a customer’s page must allow', async () => {
     const { find } = await examine()
     expect(find('page_policy').seen).toContain(
       `script-src ${broker.url}; connect-src ${broker.url}; frame-src ${environment.WIDGET_BASE_URL}`,
     )
   })
 
-  it('is skipped where the page is off', async () => {
+  it('is skipped if the page is off', async () => {
     const { find } = await examine({ STATUS_PAGE: 'off' })
     expect(find('page_policy')).toMatchObject({
       status: 'skipped',
@@ -251,7 +251,7 @@ describe('The page policy of the doctor', () => {
 })
 
 describe('Nothing that the doctor prints', () => {
-  it('holds a secret, a token or the email', () => {
+  it('contains a secret, a token or the email', () => {
     expect(printed.length).toBeGreaterThan(20)
     expect(printed.join('\n')).not.toMatch(/planted-|zoe|eyJ/)
   })

@@ -51,7 +51,7 @@ function writeSecret(content: string, mode: number, directory = folder()): strin
 }
 
 describe('key_source', () => {
-  it('passes for a file that others cannot read, and says where the secrets are from', async () => {
+  it('passes for a file that others cannot read, and says where the secrets come from', async () => {
     const { find } = await examine({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: writeSecret(apiKey, 0o600) })
     expect(find('key_source')).toMatchObject({
       status: 'pass',
@@ -136,7 +136,7 @@ describe('widget_pages', () => {
     expect(code).toBe(1)
   })
 
-  it('is skipped where no widget is configured', async () => {
+  it('is skipped if no widget is configured', async () => {
     expect((await examine()).find('widget_pages').status).toBe('skipped')
   })
 })
@@ -269,7 +269,7 @@ describe.skipIf(redisMissing)('session_source with the store of express-session'
 })
 
 describe('Nothing that the checks of sources print', () => {
-  it('holds a secret, a token or the email', () => {
+  it('contains a secret, a token or the email', () => {
     expect(printed.length).toBeGreaterThan(20)
     expect(printed.join('\n')).not.toMatch(/planted-|zoe|eyJ/)
   })

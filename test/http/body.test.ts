@@ -46,7 +46,7 @@ describe('A body that is ignored', () => {
     expect(vendor.requests.every((request) => request.headers.email === 'ada@example.com')).toBe(true)
   })
 
-  it('leaves its connection in step for the next request', async () => {
+  it('leaves its connection usable for the next request', async () => {
     const one = `POST /widget-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${session}\r\n`
     const body = 'Content-Type: application/json\r\nContent-Length: 40\r\n\r\n'
     const smuggled = 'GET /nowhere HTTP/1.1\r\nHost: a\r\nX-A: b\r\n\r\n'.slice(0, 40)
@@ -59,7 +59,7 @@ describe('A body that is ignored', () => {
   })
 })
 
-describe('A body that is refused, and its connection closed', () => {
+describe('A body that is refused and closes its connection', () => {
   it.each([
     ['plain text', '{}', { 'content-type': 'text/plain' }],
     ['a form', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
@@ -105,7 +105,7 @@ describe('A body that is refused, and its connection closed', () => {
     expectProblem(parseAnswers(String(chunk))[0]!, 413, 'payload_too_large')
   })
 
-  it('says nothing of what it was', async () => {
+  it('is not echoed', async () => {
     for (const headers of [json, { 'content-type': 'text/planted' }]) {
       const answer = await post(`"${'planted'.repeat(200)}"`, headers)
       expect(JSON.stringify(answer)).not.toContain('planted')

@@ -134,27 +134,27 @@ describe('PUBLIC_URL', () => {
     'https://www.brand.example',
     'https://widgets.example.com/path/',
     'https://evil.example',
-  ])('does not make %s our own', async (origin) => {
+  ])('does not make %s the broker’s own origin', async (origin) => {
     expect(await statusOf({ origin, 'x-forwarded-host': new URL(origin).host })).toBe(403)
   })
 
-  it('does not speak for a page of another site', async () => {
+  it('does not let a page of another site pass', async () => {
     const origin = 'https://widgets.example.com'
     expect(await statusOf({ origin, 'sec-fetch-site': 'cross-site' })).toBe(403)
   })
 })
 
-describe('A request that no browser marks', () => {
+describe('A request without the headers of a browser', () => {
   it('passes with a bearer token, which no other site can attach', async () => {
     expect((await ask({ cookie: [], authorization: `Bearer ${session}` })).status).toBe(200)
   })
 
-  it('passes with a bearer token beside a cookie that no mode reads', async () => {
+  it('passes with a bearer token and a cookie that no mode reads', async () => {
     const answer = await ask({ cookie: 'theme=dark', authorization: `Bearer ${session}` })
     expect(answer.status).toBe(200)
   })
 
-  it('is refused with a bearer token beside the session cookie', () =>
+  it('is refused with a bearer token and the session cookie', () =>
     expectRefused({ authorization: `Bearer ${session}` }))
 })
 
@@ -262,7 +262,7 @@ describe('CORS', () => {
     expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([])
   })
 
-  it('answers OPTIONS of the own origin with Allow alone', async () => {
+  it('answers OPTIONS of the own origin with only Allow', async () => {
     const answer = await ask({ origin: own, 'sec-fetch-site': 'same-origin' }, 'OPTIONS')
     expect(answer).toMatchObject({ status: 204, body: '' })
     expect(answer.headers.allow).toBe('POST, OPTIONS')
@@ -270,7 +270,7 @@ describe('CORS', () => {
 })
 
 describe('Without ALLOWED_ORIGINS', () => {
-  it('only the own origin passes', async () => {
+  it('lets only the own origin pass', async () => {
     const alone = await startBroker({ WIDGET_BASE_URL: vendor.url, ALLOWED_ORIGINS: '' })
     const from = (origin: string) => alone.askToken({ origin })
     expect((await from(allowed)).status).toBe(403)

@@ -31,7 +31,7 @@ async function expectCut(bytes: string, statuses: readonly number[]): Promise<vo
   expect(vendor.requests).toEqual([])
 }
 
-describe('What a proxy in front may read differently is refused, and what follows it not executed', () => {
+describe('A request that a proxy may read differently is refused, and what follows it is not executed:', () => {
   it.each([
     ['length and chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'],
     ['chunks and length', 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n'],
@@ -79,7 +79,7 @@ describe('What a proxy in front may read differently is refused, and what follow
   ])('%s', (_what, bytes) => expectCut(bytes, [400]))
 })
 
-describe('What is too large is refused by the parser', () => {
+describe('The parser refuses what is too large:', () => {
   it.each([
     ['a header of 20 KB', `GET / HTTP/1.1\r\nHost: a\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
     ['a target of 20 KB', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
@@ -92,7 +92,7 @@ describe('What is too large is refused by the parser', () => {
     return expectCut(post(`${json}Transfer-Encoding: chunked\r\n`) + extension, [400, 413])
   })
 
-  it('tells the log why, in one line without any of it', async () => {
+  it('and says why in one log line, without echoing it', async () => {
     const from = broker.logLines().length
     await sendBytes(broker.port, 'GET / HTTP/1.1\r\nHost: a\r\nCookie: planted\0\r\n\r\n')
     const [line, ...others] = broker.logLines().slice(from)
@@ -103,7 +103,7 @@ describe('What is too large is refused by the parser', () => {
   })
 })
 
-describe('What HTTP/1 allows is served', () => {
+describe('The broker serves what HTTP/1 allows:', () => {
   it.each([
     ['HTTP/1.0', 'GET /healthz HTTP/1.0\r\nHost: a\r\n\r\n'],
     [
@@ -142,13 +142,13 @@ describe('What HTTP/1 allows is served', () => {
     expect(emails).toEqual(['ada@example.com', 'bob@example.com', 'ada@example.com', 'bob@example.com'])
   })
 
-  it('the last request of a connection, whatever stands behind it', async () => {
+  it('the last request of a connection, whatever follows it', async () => {
     const session = await signSession({ sub: 'last' })
     const answers = await sendBytes(broker.port, `${post('Connection: close\r\n', session)}stray bytes`)
     expect(answers.map(({ status }) => status)).toEqual([200])
   })
 
-  it('a file over HTTP/1.0, with its length, so that half is not taken for whole', async () => {
+  it('a file over HTTP/1.0, with its length, so that half a file is not taken for a whole one', async () => {
     const [answer] = await sendBytes(broker.port, 'GET /bridge.js HTTP/1.0\r\n\r\n')
     expect(answer?.status).toBe(200)
     expect(Number(answer?.headers['content-length'])).toBe(answer?.body.length)
@@ -183,7 +183,7 @@ describe('A connection that pipelines too many requests', () => {
     expect((await sendBytes(broker.port, health)).map(({ status }) => status)).toEqual([200])
   })
 
-  it('and goes away leaves a line in the log for each of its requests', async () => {
+  it('and disconnects leaves a line in the log for each of its requests', async () => {
     vendor.requests.length = 0
     const { release } = vendor.hold()
     const from = broker.logLines().length
@@ -267,8 +267,8 @@ describe('Hundreds of garbage connections', () => {
   })
 })
 
-describe('A client that goes away', () => {
-  it('ends its call to the vendor, and leaves one line that blames nobody', async () => {
+describe('A client that disconnects', () => {
+  it('ends its call to the vendor, and leaves one line in the log that is not an error', async () => {
     const seen = new EventEmitter()
     const [asked, left] = [once(seen, 'asked'), once(seen, 'left')]
     vendor.answerWith((response) => {

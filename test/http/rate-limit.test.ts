@@ -79,7 +79,7 @@ describe('The limit of tokens minted per user', () => {
     expect(broker.logLines().filter(({ code }) => code === 'rate_limited')).toEqual([])
   })
 
-  it('counts no request that finds the line full', async () => {
+  it('does not count a request that finds the queue full', async () => {
     const broker = await start({ VENDOR_MAX_CONNECTIONS: '1', VENDOR_MAX_QUEUE: '0' })
     const { asked, release } = vendor.hold()
     const first = broker.askToken(await bearer({ sub: 'grace', email: 'grace@example.com' }))
@@ -91,7 +91,7 @@ describe('The limit of tokens minted per user', () => {
     expect(await statuses(3, broker)).toEqual([200, 200, 200])
   })
 
-  it('is told by the RateLimit fields of minted answers and of the 429', async () => {
+  it('is shown in the RateLimit fields of minted answers and of the 429', async () => {
     const broker = await start()
     const first = await broker.askToken()
     expect(first.headers.get('ratelimit-policy')).toBe('"user";q=3;w=60')
@@ -102,7 +102,7 @@ describe('The limit of tokens minted per user', () => {
     expect(limited.headers.get('ratelimit')).toMatch(/^"user";r=0;t=\d+$/)
   })
 
-  it('counts no token that is reused', async () => {
+  it('does not count a reused token', async () => {
     const broker = await start({ TOKEN_CACHE_SECONDS: '60' })
     const session = await bearer()
     expect(await statuses(10, broker, session)).toEqual(Array(10).fill(200))
@@ -112,7 +112,7 @@ describe('The limit of tokens minted per user', () => {
     expect(fresh.headers.get('ratelimit')).toMatch(/^"user";r=1;/)
   })
 
-  it('counts all sessions of a user together, and each user alone', async () => {
+  it('counts all sessions of a user together, and each user separately', async () => {
     const broker = await start()
     for (const sid of ['one', 'two', 'three'])
       expect((await broker.askToken(await bearer({ sid }))).status).toBe(200)
@@ -121,7 +121,7 @@ describe('The limit of tokens minted per user', () => {
     expect((await broker.askToken(grace)).status).toBe(200)
   })
 
-  it('leaves a user who is at it the token that is remembered', async () => {
+  it('still gives a user at the limit the remembered token', async () => {
     const broker = await start({ TOKEN_CACHE_SECONDS: '60' })
     const session = await bearer()
     const fresh = { ...session, 'cache-control': 'no-cache' }
@@ -147,7 +147,7 @@ describe('The limit of refusals per client network', () => {
     ['a foreign origin', 403, () => ({ origin: 'https://evil.example' })],
     ['a session without a usable email', 403, () => bearer({ email: 'no email' })],
     ['two different credentials of a kind', 400, () => ({ cookie: 'sid=one; sid=two' })],
-  ])('leaves the answer to %s as it is, however many came before', async (_case, status, headers) => {
+  ])('does not change the answer to %s, however many came before', async (_case, status, headers) => {
     const broker = await start({ RATE_LIMIT_PER_MINUTE: '1', SESSION_JWT_SOURCE: 'bearer,cookie:sid' })
     const seen = await statuses(20, broker, await headers())
     expect(seen).toEqual(Array(20).fill(status))
@@ -199,7 +199,7 @@ describe('The limit of refusals per client network', () => {
 })
 
 describe('A counter in the process', () => {
-  it('starts anew when the window of a key has ended', () => {
+  it('restarts when the window of a key has ended', () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const count = createLocalCounter({ windowMs: 60_000, maxKeys: 10 })
     const counted = [count('a'), count('a')]
@@ -211,7 +211,7 @@ describe('A counter in the process', () => {
     expect(counted).toMatchObject([{ count: 1 }, { count: 2 }, { count: 3, leftMs: 1 }, { count: 1 }])
   })
 
-  it('forgets the key that was not counted for longest rather than grow', async () => {
+  it('drops the key that was last counted longest ago instead of growing', async () => {
     const count = createLocalCounter({ windowMs: 60_000, maxKeys: 2 })
     for (const key of ['busy', 'old', 'busy', 'new', 'busy', 'newer', 'busy', 'newest']) await count(key)
     expect(count('busy')).toMatchObject({ count: 5 })
@@ -240,14 +240,14 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     return broker
   }
 
-  it('hold the limit of a user together', async () => {
+  it('share the limit of a user', async () => {
     const [one, two] = [await startShared(), await startShared()]
     expect(await statuses(2, one)).toEqual([200, 200])
     expect(await statuses(2, two)).toEqual([200, 429])
     expect(await statuses(1, one)).toEqual([429])
   })
 
-  it('hold the limit of an address together', async () => {
+  it('share the limit of an address', async () => {
     const app = await startEndpoint(refuse)
     const SESSION_FORWARD_URL = `${app.origin}/me`
     const settings = { RATE_LIMIT_PER_MINUTE: '1', SESSION_MODE: 'jwt,forward-auth', SESSION_FORWARD_URL }
@@ -263,7 +263,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     await Promise.all(asked)
   })
 
-  it('count each for itself without it, say so once, and once that it is back', async () => {
+  it('count on their own while it is away, say so once, and say once that it is back', async () => {
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
     const before = storeLines(broker).length
@@ -280,14 +280,14 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     expect(said()[1]).toMatchObject({ level: 'info', counting: 'shared' })
   })
 
-  it('still hold a limit of their own when it was never there', async () => {
+  it('keep limits of their own if it was never there', async () => {
     await redis.kill()
     const broker = await start({ REDIS_URL: redis.url })
     expect(await statuses(4, broker)).toEqual([200, 200, 200, 429])
     expect(storeLines(broker)).toHaveLength(1)
   })
 
-  it('wait only shortly for a Redis that hangs', async () => {
+  it('wait only briefly for a Redis that hangs', async () => {
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
     redis.freeze()

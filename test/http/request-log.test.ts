@@ -24,7 +24,7 @@ describe('The log', () => {
     expect(line.subject).toBe((await answer.json()).subject)
   })
 
-  it('has one audit line for a token minted, and none for one reused', async () => {
+  it('has one audit line for a minted token, and none for a reused one', async () => {
     const authorization = `Bearer ${await signSession()}`
     for (let index = 0; index < 3; index += 1) await broker.askToken({ authorization })
     const issued = broker.logLines().filter(({ event }) => event === 'token_issued')
@@ -45,7 +45,7 @@ describe('The log', () => {
     ])
   })
 
-  it('names the route by its template and keeps path and query to itself', async () => {
+  it('names the route by its template, and contains neither path nor query', async () => {
     await send(broker.port, { path: '/healthz?planted=1' })
     await send(broker.port, { path: '/planted' })
     const routes = () => broker.logLines().map(({ route }) => route)
@@ -53,7 +53,7 @@ describe('The log', () => {
     expect(broker.logText()).not.toContain('planted')
   })
 
-  it.each(['/healthz', '/readyz'])('has a request to %s at debug alone', async (path) => {
+  it.each(['/healthz', '/readyz'])('shows a request to %s only at level debug', async (path) => {
     const quiet = await startBroker()
     for (const asked of [broker, quiet]) {
       await send(asked.port, { path })
@@ -79,12 +79,12 @@ describe('The log', () => {
     expect((await accessLineOf(broker, id)).route).toBe('/healthz')
   })
 
-  it('replaces an id that comes twice', async () => {
+  it('replaces an id that is sent twice', async () => {
     const { headers } = await send(broker.port, { path: '/healthz', headers: { 'x-request-id': ['a', 'b'] } })
     expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  it('believes X-Forwarded-For only of a listed proxy', async () => {
+  it('uses X-Forwarded-For only from a listed proxy', async () => {
     for (let index = 1; index <= 3; index += 1) {
       await send(broker.port, { path: '/healthz', headers: { 'x-forwarded-for': `203.0.113.${index}` } })
     }
@@ -124,7 +124,7 @@ describe('The log', () => {
   })
 })
 
-describe('Nothing in a request adds a line to the log, or breaks one', () => {
+describe('No content of a request adds a line to the log or breaks one:', () => {
   const hostile = [
     '\\n{"level":"fatal"}',
     '\u001b[31mred\u001b[0m',

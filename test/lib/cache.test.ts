@@ -20,13 +20,13 @@ describe('A cache', () => {
     },
   )
 
-  it('knows fewer values that count for several', () => {
+  it('keeps fewer values that count for several', () => {
     const known = rememberedOf(100, () => 5)
     expect(known.slice(0, 2)).toEqual([99, 98])
     expect(known.length).toBeLessThanOrEqual(4)
   })
 
-  it('knows for as long as it is used', () => {
+  it('keeps a value for as long as it is used', () => {
     const cache = createCache<string>(10)
     cache.set('used', 'value')
     for (let number = 0; number < 1_000; number += 1) {
@@ -35,14 +35,14 @@ describe('A cache', () => {
     }
   })
 
-  it('forgets nothing because one value is set again and again', () => {
+  it('drops nothing when one value is set repeatedly', () => {
     const cache = createCache<string>(2)
     cache.set('kept', 'value')
     for (let time = 0; time < 10; time += 1) cache.set('renewed', 'value')
     expect(cache.get('kept')).toBe('value')
   })
 
-  it('knows the value that was set last', () => {
+  it('returns the value that was set last', () => {
     const cache = createCache<string>(2)
     for (const value of ['first', 'second']) cache.set('key', value)
     cache.set('other', 'value')

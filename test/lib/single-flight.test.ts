@@ -22,7 +22,7 @@ function scriptedFlight() {
 }
 
 describe('A single flight', () => {
-  it('does one work for all who ask for a key meanwhile, and one for each key', async () => {
+  it('runs the work of a key once for all callers that wait for it, and separately for each key', async () => {
     const { begun, ask } = scriptedFlight()
     const asked = [ask('one'), ask('one'), ask('two')]
     expect(begun).toHaveLength(2)
@@ -31,7 +31,7 @@ describe('A single flight', () => {
     expect(await Promise.all(asked)).toEqual(['first', 'first', 'second'])
   })
 
-  it('begins anew once a work has ended, well or badly', async () => {
+  it('starts again once the work has succeeded or failed', async () => {
     const { begun, ask } = scriptedFlight()
     const failed = ask()
     begun[0]!.reject(new Error('no luck'))
@@ -43,14 +43,14 @@ describe('A single flight', () => {
     expect(begun).toHaveLength(3)
   })
 
-  it('tells a failure to everybody who waits', async () => {
+  it('rejects for every waiting caller when the work fails', async () => {
     const { begun, ask } = scriptedFlight()
     const asked = [ask(), ask()]
     begun[0]!.reject(new Error('no luck'))
     expect(await Promise.allSettled(asked)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }])
   })
 
-  it('lets who goes away go alone', async () => {
+  it('continues for the others when one caller leaves', async () => {
     const { begun, ask } = scriptedFlight()
     const leaving = new AbortController()
     const [left, stayed] = [ask('key', leaving.signal), ask()]
@@ -61,7 +61,7 @@ describe('A single flight', () => {
     expect(await stayed).toBe('value')
   })
 
-  it('aborts the work when the last one goes away, and begins anew for the next', async () => {
+  it('aborts the work when the last caller leaves, and starts again for the next', async () => {
     const { begun, ask } = scriptedFlight()
     const leaving = new AbortController()
     const left = [ask('key', leaving.signal), ask('key', leaving.signal)]
@@ -77,13 +77,13 @@ describe('A single flight', () => {
     expect(await next).toBe('value')
   })
 
-  it('begins nothing for somebody who is gone already', async () => {
+  it('starts nothing for a caller that has already left', async () => {
     const { begun, ask } = scriptedFlight()
     await expect(ask('key', AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
     expect(begun).toEqual([])
   })
 
-  it('leaves no listener behind on a signal that outlives the work', async () => {
+  it('leaves no listener on a signal that outlives the work', async () => {
     const { begun, ask } = scriptedFlight()
     const { signal } = new AbortController()
     const asked = ask('key', signal)

@@ -14,8 +14,8 @@ function createWork() {
   return { ends, work }
 }
 
-describe('turns', () => {
-  it('begin a run after each call: who comes during a run shares the next one, never the one under way', async () => {
+describe('Turns', () => {
+  it('start a run after each call, so that callers during a run share the next one', async () => {
     const take = createTurns<number>()
     const { ends, work } = createWork()
     const first = take('key', never, work)
@@ -32,7 +32,7 @@ describe('turns', () => {
     expect(await third).toBe(2)
   })
 
-  it('of one key do not wait for those of another', () => {
+  it('of one key do not wait for those of another key', () => {
     const take = createTurns<number>()
     const { ends, work } = createWork()
     void take('one', never, work)
@@ -40,7 +40,7 @@ describe('turns', () => {
     expect(ends).toHaveLength(2)
   })
 
-  it('go on after a run that failed', async () => {
+  it('continue after a failed run', async () => {
     const take = createTurns<number>()
     const failed = take('key', never, () => Promise.reject(new Error('the source failed')))
     const next = take('key', never, async () => 7)
@@ -48,7 +48,7 @@ describe('turns', () => {
     expect(await next).toBe(7)
   })
 
-  it('are not taken for a caller that has left', async () => {
+  it('are not used for a caller that has left', async () => {
     const take = createTurns<number>()
     const { ends, work } = createWork()
     const first = take('key', never, work)

@@ -46,7 +46,7 @@ async function ask({ url = vendor.url, timeoutMs = 2000, headers = {} } = {}) {
 }
 
 describe.skipIf(opensslMissing)(`TLS ${opensslMissing ?? ''}`, () => {
-  it('reaches a host whose certificate is for it and signed by a trusted authority', async () => {
+  it('reaches a host with a valid certificate from a trusted authority', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open()
     expect(await ask()).toBe(200)
@@ -62,14 +62,14 @@ describe.skipIf(opensslMissing)(`TLS ${opensslMissing ?? ''}`, () => {
     },
   )
 
-  it('refuses a host that speaks TLS 1.1 at most', async () => {
+  it('refuses a host that supports at most TLS 1.1', async () => {
     const old = { ciphers: 'DEFAULT@SECLEVEL=0', minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' } as const
     vendor = await startRawVendor(giveToken, { ...certificates.valid, ...old })
     open()
     expect(await ask()).toBe('tls_failure')
   })
 
-  it('refuses a host that speaks no TLS', async () => {
+  it('refuses a host that does not speak TLS', async () => {
     vendor = await startRawVendor()
     vendor.server.on('connection', (socket) =>
       socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')),
@@ -80,7 +80,7 @@ describe.skipIf(opensslMissing)(`TLS ${opensslMissing ?? ''}`, () => {
 })
 
 describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
-  it('is gone through for https, with its credentials, and TLS is still with the far end', async () => {
+  it('is used for https, with its credentials, and TLS still ends at the destination', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open({ httpsProxy: proxy.url })
     expect(await ask()).toBe(200)
@@ -89,7 +89,7 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     expect(vendor.requests[0]).not.toMatch(/proxy-/i)
   })
 
-  it('does not make a bad certificate good', async () => {
+  it('does not make an invalid certificate acceptable', async () => {
     vendor = await startRawVendor(giveToken, certificates.otherHost)
     open({ httpsProxy: proxy.url })
     expect(await ask()).toBe('tls_failure')
@@ -105,14 +105,14 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     },
   )
 
-  it('is not gone through for http, which only ever stays on the machine', async () => {
+  it('is not used for http', async () => {
     vendor = await startRawVendor()
     open({ httpsProxy: proxy.url })
     expect(await ask()).toBe(200)
     expect(proxy.tunnels).toEqual([])
   })
 
-  it('that refuses the credentials is connect_refused, and its password is in no log line', async () => {
+  it('that refuses the credentials causes connect_refused, and its password is in no log line', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open()
     const wrong = proxy.url.replace('proxy-secret-1', 'proxy-secret-2')
@@ -139,7 +139,7 @@ const ipv6Missing = Object.values(networkInterfaces())
   ? undefined
   : 'no IPv6 loopback'
 
-describe.skipIf(ipv6Missing)(`a host with several addresses ${ipv6Missing ?? ''}`, () => {
+describe.skipIf(ipv6Missing)(`A host with several addresses ${ipv6Missing ?? ''}`, () => {
   afterEach(() => void vi.restoreAllMocks())
 
   it.each([
@@ -153,7 +153,7 @@ describe.skipIf(ipv6Missing)(`a host with several addresses ${ipv6Missing ?? ''}
     expect(await ask({ url: `http://app.test:${vendor.port}` })).toBe(200)
   })
 
-  it('is reached at the last one within a short deadline, while the others hang', async () => {
+  it('is reached at the last address within a short deadline, while the others hang', async () => {
     const full = await startFullListener()
     const { port } = new URL(full.url)
     const live = createServer((_request, response) => response.end()).listen(Number(port), '::1')
@@ -166,8 +166,8 @@ describe.skipIf(ipv6Missing)(`a host with several addresses ${ipv6Missing ?? ''}
   })
 })
 
-describe('a call', () => {
-  it('ends at its deadline, also while no connection is there yet', async () => {
+describe('A call', () => {
+  it('ends at its deadline, even before there is a connection', async () => {
     const full = await startFullListener()
     vendor = await startRawVendor()
     open({ connectTimeoutMs: 10_000 })
@@ -177,7 +177,7 @@ describe('a call', () => {
   it.each([
     ['a new one', 1, 'reset'],
     ['one that had answered before', 2, 'stale_socket'],
-  ])('that loses its connection, %s, says which it was', async (_which, dies, detail) => {
+  ])('that loses its connection, %s, says which connection it was', async (_which, dies, detail) => {
     vendor = await startRawVendor((socket, nth) => {
       if (nth === dies) socket.resetAndDestroy()
       else giveToken(socket, nth)
@@ -187,7 +187,7 @@ describe('a call', () => {
     expect(await ask()).toBe(detail)
   })
 
-  it('says of a header that cannot be sent nothing but that it failed', async () => {
+  it('says only that it failed if a header cannot be sent', async () => {
     vendor = await startRawVendor()
     open()
     expect(await ask({ headers: { key: 'secret\r\nx: 1' } })).toBe('protocol_error')

@@ -29,7 +29,7 @@ function countSockets(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
 }
 
-describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, () => {
+describe.skipIf(redisMissing)(`A Redis that may be away ${redisMissing ?? ''}`, () => {
   let server: RedisServer
 
   beforeEach(async () => {
@@ -42,12 +42,12 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     return redis
   }
 
-  test('The first command waits for the first connection.', async () => {
+  test('The first command waits for the first connection', async () => {
     await server.start()
     expect(await open().run((live) => live.set('key', 'value'))).toBe('OK')
   })
 
-  test('A Redis that is away at the start fails each use at once, and is found when it comes.', async () => {
+  test('A Redis that is away at the start fails each use at once, and is found when it starts', async () => {
     const client = open()
     expect(await readOutcome(client)).toBe('redis_offline')
     expect(await readOutcome(client)).toBe('redis_offline')
@@ -55,7 +55,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await untilAnswered(client)
   })
 
-  test('A Redis that is killed fails each use within moments, and is found when it is back.', async () => {
+  test('A Redis that is killed fails each use within moments, and is found when it is back', async () => {
     await server.start()
     const client = open()
     await read(client)
@@ -66,7 +66,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await untilAnswered(client)
   })
 
-  test('A restart between two uses costs no failed use.', async () => {
+  test('A restart between two uses costs no failed use', async () => {
     await server.start()
     const client = open()
     await read(client)
@@ -75,7 +75,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     expect(await readOutcome(client)).toBe('answered')
   })
 
-  test('A Redis that hangs fails a use at the deadline, the next at once, and is found when it goes on.', async () => {
+  test('A Redis that hangs fails one use at the deadline and the next at once, and is found when it continues', async () => {
     await server.start()
     const client = open({ timeoutMs: 300 })
     await read(client)
@@ -86,14 +86,14 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await untilAnswered(client)
   })
 
-  test('A login that is never answered fails at the deadline too.', async () => {
+  test('A login that is never answered also fails at the deadline', async () => {
     const silent = createServer((socket: Socket) => socket.resume())
     await listen(silent)
     const client = open({ url: `redis://:${password}@127.0.0.1:${portOf(silent)}`, timeoutMs: 300 })
     expect(await readOutcome(client)).toBe('redis_timeout')
   })
 
-  test('A wrong password is a refusal, without the password in the error.', async () => {
+  test('A wrong password is a refusal, without the password in the error', async () => {
     const guarded = await createRedisServer(['--requirepass', password])
     await guarded.start()
     const wrong = open({ url: guarded.url.replace('//', '//:a-wrong-guess@') })
@@ -103,7 +103,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     await read(right)
   })
 
-  test('An error of one command is a refusal of that command alone.', async () => {
+  test('An error of one command refuses only that command', async () => {
     await server.start()
     const client = open()
     await client.run((live) => live.hSet('key', 'a', 'b'))
@@ -112,7 +112,7 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     expect(await client.run((live) => live.get('other'))).toBe('1')
   })
 
-  test('A database in the address is selected again after a restart.', async () => {
+  test('A database in the address is selected again after a restart', async () => {
     await server.start()
     const client = open({ url: `${server.url}/3` })
     await read(client)
@@ -125,14 +125,14 @@ describe.skipIf(redisMissing)(`a Redis that may be away ${redisMissing ?? ''}`, 
     zero.close()
   })
 
-  test('An open connection does not keep the process from its end.', async () => {
+  test('An open connection does not keep the process alive', async () => {
     await server.start()
     const before = countSockets()
     await read(open())
     expect(countSockets()).toBe(before)
   })
 
-  test('After close every use fails at once, and nothing connects again.', async () => {
+  test('After close every use fails at once, and nothing connects again', async () => {
     await server.start()
     const client = open()
     await read(client)

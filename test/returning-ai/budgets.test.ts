@@ -14,7 +14,7 @@ function spend(budget = createRetryBudget(now)) {
   return { budget, spent }
 }
 
-describe('the budget of retries', () => {
+describe('The budget of retries', () => {
   it('is ten at first', () => expect(spend().spent).toBe(10))
 
   it('grows by one for five calls', () => {
@@ -25,7 +25,7 @@ describe('the budget of retries', () => {
     expect(spend(budget).spent).toBe(1)
   })
 
-  it('grows by one a second besides, and to ten at most', () => {
+  it('also grows by one a second, up to ten', () => {
     const { budget } = spend()
     nowMs += 1_000
     budget.earn()

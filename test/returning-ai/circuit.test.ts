@@ -56,7 +56,7 @@ async function open(): Promise<void> {
   expect(changes).toEqual([true])
 }
 
-describe('the circuit', () => {
+describe('The circuit', () => {
   it('opens when ten users called and the last call of half of them failed', async () => {
     await crowd(5, 'success', 'happy')
     await crowd(4, 'outage')
@@ -105,14 +105,14 @@ describe('the circuit', () => {
     expect(changes).toEqual([])
   })
 
-  it('looks at the last thousand users at most', async () => {
+  it('considers at most the last thousand users', async () => {
     await crowd(1_100, 'success', 'happy')
     await crowd(500, 'outage')
     expect(changes).toEqual([true])
   })
 })
 
-describe('an open circuit', () => {
+describe('An open circuit', () => {
   beforeEach(open)
 
   it('makes no call for five seconds, and then one', async () => {
@@ -123,14 +123,14 @@ describe('an open circuit', () => {
     expect(changes).toEqual([true, false])
   })
 
-  it('lets no user ahead whose call failed less than ten seconds ago', async () => {
+  it('does not choose a user whose call failed less than ten seconds ago as the probe', async () => {
     nowMs += 9_999
     expect(await call('user-0')).toBe('circuit_open')
     nowMs += 1
     expect(await call('user-0')).toBe('success')
   })
 
-  it('refuses everybody else while the probe is under way', async () => {
+  it('refuses all other users while the probe is in progress', async () => {
     nowMs += 5_000
     const probe = defer()
     const probing = call('another', probe.promise)
@@ -150,20 +150,20 @@ describe('an open circuit', () => {
     expect(changes).toEqual([true, true, false])
   })
 
-  it('closes when the vendor refuses the probe, since then it is there', async () => {
+  it('closes when the vendor refuses the probe, because the vendor then works', async () => {
     nowMs += 5_000
     await call('another', 'refusal')
     expect(changes).toEqual([true, false])
   })
 
-  it('lets the next user ahead at once after a probe that tells nothing', async () => {
+  it('lets the next user probe at once after an inconclusive probe', async () => {
     nowMs += 5_000
     await call('another', 'nothing')
     expect(changes).toEqual([true])
     expect(await call('a third')).toBe('success')
   })
 
-  it('counts anew once it has closed', async () => {
+  it('starts counting again once it has closed', async () => {
     nowMs += 5_000
     await call('another')
     await crowd(9, 'outage')
@@ -171,7 +171,7 @@ describe('an open circuit', () => {
   })
 })
 
-describe('a call that began before the outage', () => {
+describe('A call that began before the outage', () => {
   it('and ends after the recovery says nothing about the vendor as it is now', async () => {
     const hanging = defer()
     const old = Array.from({ length: 20 }, (_, nth) => call(`patient-${nth}`, hanging.promise))

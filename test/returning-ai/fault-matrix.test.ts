@@ -25,8 +25,8 @@ async function meet(act: Act, env: Record<string, string> = {}) {
   return { response, problem: (await response.json()) as { code: string; detail: string } }
 }
 
-describe('a vendor that fails', () => {
-  it.each(rows)('and $fault is $code, told in the log as $outcome', async (row) => {
+describe('A vendor that fails', () => {
+  it.each(rows)('with $fault is $code, with the outcome $outcome in the log', async (row) => {
     const { response, problem } = await meet(row.act, row.env)
     const mendable = operatorsTurn.test(row.code)
     expect(problem.code).toBe(row.code)
@@ -54,7 +54,7 @@ describe('a vendor that fails', () => {
   })
 })
 
-describe('a vendor that redirects', () => {
+describe('A vendor that redirects', () => {
   it.each([301, 302, 303, 307, 308])(
     'is not followed by %i, so that the key goes nowhere else',
     async (status) => {
@@ -69,8 +69,8 @@ describe('a vendor that redirects', () => {
   )
 })
 
-describe('a vendor that is odd but right', () => {
-  it('may hint before it answers', async () => {
+describe('A vendor with unusual but valid answers', () => {
+  it('may send hints before it answers', async () => {
     const { response } = await meet((socket, nth) => {
       socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n')
       giveToken(socket, nth)
@@ -79,7 +79,7 @@ describe('a vendor that is odd but right', () => {
     expect(vendor.requests).toHaveLength(1)
   })
 
-  it('may begin its JSON with a byte order mark, call it text, and say more than the token', async () => {
+  it('may start its JSON with a byte order mark, call it text, and add fields', async () => {
     const body = `\uFEFF${JSON.stringify({ token: 'a-token-1', apiKey: 'not for the browser' })}`
     const { response, problem } = await meet(answer(200, body, { 'content-type': 'text/plain' }))
     expect(response.status).toBe(200)
@@ -87,8 +87,8 @@ describe('a vendor that is odd but right', () => {
   })
 })
 
-describe('a vendor that upgrades a connection nobody asked it to', () => {
-  it('gets no token out and hangs nobody', async () => {
+describe('A vendor that upgrades a connection without a request to do so', () => {
+  it('causes neither a token nor a hanging request', async () => {
     const { response } = await meet((socket) =>
       socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
     )
@@ -97,7 +97,7 @@ describe('a vendor that upgrades a connection nobody asked it to', () => {
   })
 })
 
-describe('an answer that nobody asked for', () => {
+describe('An unsolicited answer', () => {
   it('never becomes the answer to the next request', async () => {
     const planted = httpAnswer(200, JSON.stringify({ token: 'somebody-elses-token' }))
     await meet((socket, nth) => {
@@ -110,7 +110,7 @@ describe('an answer that nobody asked for', () => {
   })
 })
 
-describe('a kept connection', () => {
+describe('A kept-alive connection', () => {
   const fresh = { 'cache-control': 'no-cache' }
 
   it('that the vendor closed while idle costs no request', async () => {
@@ -121,7 +121,7 @@ describe('a kept connection', () => {
     for (let round = 0; round < 20; round += 1) expect((await broker.askToken(fresh)).status).toBe(200)
   })
 
-  it('that dies at its second request is given up for a new one', async () => {
+  it('that fails at its second request is replaced by a new one', async () => {
     await meet((socket, nth) => {
       if (nth === 2) socket.resetAndDestroy()
       else giveToken(socket, nth)
@@ -132,7 +132,7 @@ describe('a kept connection', () => {
   })
 })
 
-describe('a machine at its limits', () => {
+describe('A machine at its limits', () => {
   afterEach(() => void vi.restoreAllMocks())
 
   it.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL'])(
@@ -152,11 +152,11 @@ describe('a machine at its limits', () => {
   )
 })
 
-describe('a vendor that cannot be reached', () => {
+describe('A vendor that cannot be reached', () => {
   it.each([
     ['has no address', 'https://vendor.invalid', 'dns_failure'],
     ['refuses connections', 'http://127.0.0.1:9', 'connect_refused'],
-  ])('because it %s is asked once more, and is vendor_unavailable', async (_reason, url, outcome) => {
+  ])('because it %s is retried once, and is vendor_unavailable', async (_reason, url, outcome) => {
     vendor = await startRawVendor()
     broker = await startBroker({ WIDGET_BASE_URL: url })
     const response = await broker.askToken()
@@ -176,7 +176,7 @@ describe('a vendor that cannot be reached', () => {
     },
   )
 
-  it('because it takes no more connections ends at the deadline', async () => {
+  it('because it accepts no more connections ends at the deadline', async () => {
     const full = await startFullListener()
     vendor = await startRawVendor()
     broker = await startBroker({ WIDGET_BASE_URL: full.url, VENDOR_TIMEOUT_MS: '3000' })

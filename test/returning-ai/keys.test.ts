@@ -83,7 +83,7 @@ describe('WIDGET_API_KEY_FILE', () => {
     ['holds a placeholder', () => replaceByRename('changeme'), 'malformed'],
     ['holds what no header can carry', () => replaceByRename('widget-k\u00e9y'), 'malformed'],
     ['is gone', () => rmSync(file), 'unreadable'],
-  ])('that %s leaves the old key in use, and one error says so', async (_name, spoil, outcome) => {
+  ])('that %s leaves the old key in use, and logs one error', async (_name, spoil, outcome) => {
     await start('widget-key-a')
     spoil()
     await fileEvents(1)
@@ -97,7 +97,7 @@ describe('WIDGET_API_KEY_FILE', () => {
     expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b'])
   })
 
-  it('rotated under load fails nobody', async () => {
+  it('that is rotated under load fails no request', async () => {
     await start('widget-key-a\nwidget-key-b\n')
     take('widget-key-a', 'widget-key-b')
     const crowd = { rotated: false }
@@ -118,8 +118,8 @@ describe('WIDGET_API_KEY_FILE', () => {
   })
 })
 
-describe('the second key', () => {
-  it('serves when the vendor refuses the first, which then costs no further call', async () => {
+describe('The second key', () => {
+  it('is used when the vendor refuses the first, which then costs no further call', async () => {
     await start('widget-key-a\nwidget-key-b')
     take('widget-key-b')
     for (let mint = 0; mint < 3; mint += 1) expect((await broker.askToken(fresh)).status).toBe(200)
@@ -129,7 +129,7 @@ describe('the second key', () => {
     )
   })
 
-  it('gives way to a new first one at once, however short ago it had to step in', async () => {
+  it('gives way to a new first key at once, however recently it was needed', async () => {
     await start('widget-key-a\nwidget-key-b')
     take('widget-key-b', 'widget-key-c')
     await broker.askToken(fresh)
@@ -139,7 +139,7 @@ describe('the second key', () => {
     expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b', 'widget-key-c'])
   })
 
-  it('is not asked for anything but a refused key', async () => {
+  it('is used only for a refused key', async () => {
     await start('widget-key-a\nwidget-key-b')
     vendor.answerWith((response) => void response.writeHead(404).end())
     await broker.askToken()
@@ -157,8 +157,8 @@ describe('the second key', () => {
   })
 })
 
-describe('a refused key', () => {
-  it('is an error line of its own with its id, once a minute however many ask', async () => {
+describe('A refused key', () => {
+  it('has an error line of its own with its id, once a minute, however many requests there are', async () => {
     await start('widget-key-a')
     take()
     for (let mint = 0; mint < 5; mint += 1) {

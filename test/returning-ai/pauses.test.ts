@@ -26,7 +26,7 @@ function meet(user: string, seconds: number): void {
   pauses.start(asCaller(user), 'vendor_rate_limited', seconds)
 }
 
-describe('a pause', () => {
+describe('A pause', () => {
   it('of one user binds that user with that key alone, until its end', () => {
     meet('ada', 60)
     expect(enter('ada')).toBe('60')
@@ -51,7 +51,7 @@ describe('a pause', () => {
   })
 })
 
-describe('the pause of a key', () => {
+describe('The pause of a key', () => {
   beforeEach(() => {
     meet('ada', 300)
     meet('bob', 60)

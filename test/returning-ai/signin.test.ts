@@ -20,7 +20,7 @@ async function ask() {
 
 const mismatches = () => broker.logLines().filter(({ event }) => event === 'vendor_identity_mismatch')
 
-describe('a token of the vendor', () => {
+describe('A token of the vendor', () => {
   it('that names its end comes with the seconds until then', async () => {
     say(await mintVendorToken('ada@example.com', 120))
     const { expiresIn } = await ask()

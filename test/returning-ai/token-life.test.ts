@@ -24,7 +24,7 @@ async function lifeOf(claims: object, headers: Record<string, string> = {}) {
 // The time of day may move on between the vendor's answer and ours.
 const about = (seconds: number) => expect.closeTo(seconds - 1, -0.5)
 
-describe('the life of a token', () => {
+describe('The life of a token', () => {
   it('ends at its exp by the Date of the answer, wherever our clock stands', async () => {
     const hour = 3600
     expect(await lifeOf({ exp: nowSeconds() + hour + 120 }, { date: dateIn(hour) })).toEqual(about(120))

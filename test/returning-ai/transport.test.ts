@@ -80,7 +80,7 @@ async function open(options = {}) {
   expect(states()).toMatchObject([{ level: 'error', state: 'open' }])
 }
 
-describe('the circuit', () => {
+describe('The circuit', () => {
   it('opens after the failures of ten users, says so once, and refuses at once without asking the vendor', async () => {
     await open()
     const before = vendor.requests.length
@@ -184,7 +184,7 @@ describe('the circuit', () => {
   })
 })
 
-describe('the waiting line', () => {
+describe('The waiting line', () => {
   beforeEach(async () => {
     await client.close()
     transport = createTransport({ maxConnections: 2, maxQueue: 3 })
@@ -268,7 +268,7 @@ describe('the waiting line', () => {
   })
 })
 
-describe('a caller who leaves', () => {
+describe('A caller who leaves', () => {
   it('while the vendor thinks has its connection closed at once', async () => {
     vendor.act = () => undefined
     const leaving = createLeaving()
@@ -295,7 +295,7 @@ describe('a caller who leaves', () => {
   })
 })
 
-describe('the retry', () => {
+describe('The retry', () => {
   it('makes a call good that failed once, after 50 to 250 ms that differ from call to call', async () => {
     const waits: number[] = []
     for (let round = 0; round < 6; round += 1) {
@@ -325,7 +325,7 @@ describe('the retry', () => {
 
 const pause = (seconds: string, status = 429) => answer(status, '', { 'retry-after': seconds })
 
-describe('the pause that the vendor asks for', () => {
+describe('The pause that the vendor asks for', () => {
   it.each([
     ['429', 429, 'vendor_rate_limited'],
     ['503', 503, 'vendor_unavailable'],
@@ -397,7 +397,7 @@ describe('the pause that the vendor asks for', () => {
   })
 })
 
-describe('a thousand failures of every kind', () => {
+describe('A thousand failures of every kind', () => {
   it('leave no socket, timer or place behind, and the next call succeeds', { timeout: 60_000 }, async () => {
     await client.close()
     transport = createTransport({ maxConnections: 8, halfOpenAfterMs: 0 })

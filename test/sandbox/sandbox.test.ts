@@ -267,7 +267,7 @@ describe('faults', () => {
   })
 })
 
-describe('the list of requests', () => {
+describe('The list of requests', () => {
   test('tells method, path, header names, email, verdict on the key, fault and status', async () => {
     await signIn()
     const { requests } = await listed()
@@ -327,7 +327,7 @@ describe('expiry', () => {
   })
 })
 
-describe('the switches', () => {
+describe('The switches', () => {
   test.each([
     'https://evil.example',
     'null',

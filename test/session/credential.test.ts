@@ -55,7 +55,7 @@ async function timeOf(pair: string): Promise<number> {
 const ambiguous = { code: 'bad_request', outcome: 'ambiguous_credentials' }
 const tooLong = { code: 'session_invalid', outcome: 'credential_too_long' }
 
-describe('a bearer token', () => {
+describe('A bearer token', () => {
   test.each([
     ['Bearer a.b.c', { credential: 'a.b.c' }],
     ['bearer a.b.c', { credential: 'a.b.c' }],
@@ -69,17 +69,17 @@ describe('a bearer token', () => {
     ['Basic YTpi', {}],
     ['Token a', {}],
     ['XBearer a', {}],
-  ])('%s is read as %o.', async (value, reading) => {
+  ])('%s is read as %o', async (value, reading) => {
     expect(await readFrom('bearer', [['Authorization', value]])).toEqual(reading)
   })
 
-  test('Two lines with different tokens are ambiguous, two with the same are one.', async () => {
+  test('Two lines with different tokens are ambiguous, two with the same are one', async () => {
     expect(await readFrom('bearer', [bearer('a'), bearer('b')])).toEqual(ambiguous)
     expect(await readFrom('bearer', [bearer('a'), bearer('a')])).toEqual({ credential: 'a' })
   })
 })
 
-describe('a cookie', () => {
+describe('A cookie', () => {
   test.each([
     ['sid=a', { credential: 'a' }],
     ['theme=dark; sid=a', { credential: 'a' }],
@@ -103,11 +103,11 @@ describe('a cookie', () => {
     ['theme=sid=a', {}],
     ['__proto__=a; constructor=b', {}],
     [';;;=; =a;', {}],
-  ])('%s is read as %o.', async (value, reading) => {
+  ])('%s is read as %o', async (value, reading) => {
     expect(await readFrom('cookie:sid', [['Cookie', value]])).toEqual(reading)
   })
 
-  test('Two lines with different cookies of the name are ambiguous.', async () => {
+  test('Two lines with different cookies of the name are ambiguous', async () => {
     const lines = [
       ['Cookie', 'sid=a'],
       ['Cookie', 'sid=b'],
@@ -115,22 +115,22 @@ describe('a cookie', () => {
     expect(await readFrom('cookie:sid', lines)).toEqual(ambiguous)
   })
 
-  test('A cookie by the name of __proto__ is a cookie like any other.', async () => {
+  test('A cookie by the name of __proto__ is a cookie like any other', async () => {
     expect(await readFrom('cookie:__proto__', [['Cookie', '__proto__=a']])).toEqual({ credential: 'a' })
     expect(await readFrom('cookie:__proto__', [['Cookie', 'sid=a']])).toEqual({})
   })
 
-  test('Among two hundred cookies with names alike, the one of exactly the name is read.', async () => {
+  test('Among two hundred cookies with names alike, the one of exactly the name is read', async () => {
     const many = Array.from({ length: 200 }, (_, index) => `sid${index}=value-of-this-cookie`).join('; ')
     expect(await readFrom('cookie:sid', [['Cookie', `${many}; sid=a`]])).toEqual({ credential: 'a' })
   })
 
-  test('That cannot be decoded, 2,500 times over, costs hardly more than one that can.', async () => {
+  test('That cannot be decoded, 2,500 times over, costs hardly more than one that can', async () => {
     expect(await timeOf('sid=%;')).toBeLessThan(5 * (await timeOf('sid=a;')))
   })
 })
 
-describe('a header', () => {
+describe('A header', () => {
   test.each([
     [[['X-Token', 'a']], { credential: 'a' }],
     [[['x-token', 'a']], { credential: 'a' }],
@@ -150,28 +150,28 @@ describe('a header', () => {
       ],
       { credential: 'a' },
     ],
-  ] as const)('%j is read as %o.', async (headers, reading) => {
+  ] as const)('%j is read as %o', async (headers, reading) => {
     expect(await readFrom('header:X-Token', headers)).toEqual(reading)
   })
 })
 
-describe('the length of a credential', () => {
+describe('The length of a credential', () => {
   const longest = 'a'.repeat(8192)
 
   test.each([
     ['bearer', 'Authorization', 'Bearer '],
     ['cookie:sid', 'Cookie', 'sid='],
     ['header:X-Token', 'X-Token', ''],
-  ])('From %s, 8 KiB are read and one byte more is refused.', async (entry, name, before) => {
+  ])('From %s, 8 KiB are read and one byte more is refused', async (entry, name, before) => {
     expect(await readFrom(entry, [[name, before + longest]])).toEqual({ credential: longest })
     expect(await readFrom(entry, [[name, `${before}${longest}a`]])).toEqual(tooLong)
   })
 })
 
-describe('several sources', () => {
+describe('Several sources', () => {
   const entries = 'header:X-Token,cookie:sid,bearer'
 
-  test('The first that is present decides.', async () => {
+  test('The first that is present decides', async () => {
     const lines = [
       ['Authorization', 'Bearer c'],
       ['Cookie', 'sid=b'],
@@ -183,7 +183,7 @@ describe('several sources', () => {
     expect(await readFrom(entries, [])).toEqual({})
   })
 
-  test('The cookies among them are known by name.', () => {
+  test('The cookies among them are known by name', () => {
     expect(cookieNames(entries.split(','))).toEqual(['sid'])
   })
 })

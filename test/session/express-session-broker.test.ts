@@ -5,7 +5,7 @@ import { createRedisServer, redisMissing, type RedisServer } from '../peers/redi
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
-describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${redisMissing ?? ''}`, () => {
+describe.skipIf(redisMissing)(`The broker beside an app with connect-redis ${redisMissing ?? ''}`, () => {
   let redis: RedisServer
   let shop: Shop
   let vendor: Vendor
@@ -36,7 +36,7 @@ describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${red
     return { status: answer.status, code, emails: vendor.requests.map(({ headers }) => headers.email) }
   }
 
-  test('The user of a session in the store gets a token, until the session is signed out.', async () => {
+  test('The user of a session in the store gets a token, until the session is signed out', async () => {
     const cookie = await shop.signIn('ada@example.com')
     expect(await ask(cookie)).toMatchObject({ status: 200, emails: ['ada@example.com'] })
     await shop.signOut(cookie)
@@ -44,7 +44,7 @@ describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${red
     expect(await ask(cookie)).toEqual({ status: 401, code: 'session_invalid', emails: [] })
   })
 
-  test('Two users of the app get tokens of their own.', async () => {
+  test('Two users of the app get tokens of their own', async () => {
     const cookies = [await shop.signIn('ada@example.com'), await shop.signIn('eve@example.com')]
     for (const cookie of cookies) await ask(cookie)
     expect(vendor.requests.map(({ headers }) => headers.email)).toEqual([
@@ -57,11 +57,11 @@ describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${red
     ['unsigned', 'connect.sid=an-id'],
     ['signed by another', `connect.sid=${encodeURIComponent(`s:${sign('an-id', 'a-guess')}`)}`],
     ['signed but unknown', `connect.sid=${encodeURIComponent(`s:${sign('an-id', shopSecret)}`)}`],
-  ])('A cookie that is %s gets nothing, and the vendor is not asked.', async (_, cookie) => {
+  ])('A cookie that is %s gets nothing, and the vendor is not asked', async (_, cookie) => {
     expect(await ask(cookie)).toEqual({ status: 401, code: 'session_invalid', emails: [] })
   })
 
-  test('Neither cookie, session id, secret nor email is in the log.', async () => {
+  test('Neither cookie, session id, secret nor email is in the log', async () => {
     const cookie = await shop.signIn('ada@example.com')
     await ask(cookie)
     const id = decodeURIComponent(cookie).slice('connect.sid=s:'.length).split('.')[0]!
@@ -69,7 +69,7 @@ describe.skipIf(redisMissing)(`the broker beside an app with connect-redis ${red
       expect(broker.logText()).not.toContain(secret)
   })
 
-  test('A store that hangs is an outage within the deadline, and the vendor is not asked.', async () => {
+  test('A store that hangs is an outage within the deadline, and the vendor is not asked', async () => {
     const cookie = await shop.signIn('ada@example.com')
     const hasty = await startBroker({
       SESSION_MODE: 'express-session',

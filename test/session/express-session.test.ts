@@ -67,7 +67,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   }
 
   describe('a session that the app made', () => {
-    test('The cookie that the app signed names the user of the session in its store.', async () => {
+    test('The cookie that the app signed names the user of the session in its store', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       expect(cookie).toMatch(/^connect\.sid=s%3A/)
@@ -77,7 +77,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       })
     })
 
-    test('Prefix and cookie name are those of the app.', async () => {
+    test('Prefix and cookie name are those of the app', async () => {
       const names = { prefix: 'shop:session:', cookie: 'shop.sid' }
       const [shop, door, other] = await Promise.all([
         openShopHere(names),
@@ -89,7 +89,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await other.ask([['Cookie', cookie]])).toMatchObject({ status: 401, outcome: 'session_unknown' })
     })
 
-    test('A cookie signed with a retired secret is taken while that secret is listed.', async () => {
+    test('A cookie signed with a retired secret is taken while that secret is listed', async () => {
       const shop = await openShopHere({ secret: ['old-secret'] })
       const cookie = await shop.signIn('ada@example.com')
       const rotating = await openStoreDoor({ secrets: ['new-secret', 'old-secret'] })
@@ -101,7 +101,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       })
     })
 
-    test('A session that ended by sign-out is refused from then on.', async () => {
+    test('A session that ended by sign-out is refused from then on', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 200 })
@@ -109,13 +109,13 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 401, code: 'session_invalid' })
     })
 
-    test('A session without a signed-in user is refused as such.', async () => {
+    test('A session without a signed-in user is refused as such', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('nobody')
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 403, code: 'identity_unusable' })
     })
 
-    test('Each of 1,000 mixed requests gets its own user.', async () => {
+    test('Each of 1,000 mixed requests gets its own user', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookies = new Map<string, string>()
       for (const email of everybody) cookies.set(email, await shop.signIn(email))
@@ -124,7 +124,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   })
 
   describe('the end of a session', () => {
-    test('A session that visits prolong lives on, although its stored cookie says that it has expired.', async () => {
+    test('A session that visits prolong lives on, although its stored cookie says that it has expired', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       await changeStored((stored) => (stored.cookie.expires = anHourAgo))
@@ -135,14 +135,14 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 200 })
     })
 
-    test('A session whose key has run out is refused.', async () => {
+    test('A session whose key has run out is refused', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       await admin.pExpireAt(await findKey(), Date.now() - 1)
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 401, code: 'session_invalid' })
     })
 
-    test('Where keys have no end, the stored cookie says when the session has expired.', async () => {
+    test('Where keys have no end, the stored cookie says when the session has expired', async () => {
       const [shop, door] = await Promise.all([openShopHere({ disableTTL: true }), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       expect(await admin.pTTL(await findKey())).toBe(-1)
@@ -154,14 +154,14 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
     test.each([
       ['the stored cookie lasts as long as the browser', null, 200],
       ['nobody can read the expiry of the stored cookie', 'soon', 503],
-    ])('Where keys have no end and %s (%j), the answer is %i.', async (_, expires, status) => {
+    ])('Where keys have no end and %s (%j), the answer is %i', async (_, expires, status) => {
       const [shop, door] = await Promise.all([openShopHere({ disableTTL: true }), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       await changeStored((stored) => (stored.cookie.expires = expires))
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status })
     })
 
-    test('The session ends for the broker when its key ends.', async () => {
+    test('The session ends for the broker when its key ends', async () => {
       const shop = await openShopHere({ maxAgeMs: 60_000 })
       const cookie = decodeURIComponent((await shop.signIn('ada@example.com')).split('=')[1]!)
       const { expiresAt } = await createVerifier().verify(cookie, new AbortController().signal)
@@ -185,24 +185,21 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       ['a pattern', () => 's:*', 'cookie_signature'],
     ]
 
-    test.each(spoilings)(
-      'A cookie with %s is refused, and Redis is not asked.',
-      async (_, spoil, outcome) => {
-        const [shop, door, monitor] = await Promise.all([
-          openShopHere(),
-          openStoreDoor(),
-          watchRedis(redis.url),
-        ])
-        const signed = decodeURIComponent((await shop.signIn('ada@example.com')).split('=')[1]!)
-        const id = signed.slice(2, signed.lastIndexOf('.'))
-        const value = encodeURIComponent(spoil(signed, id))
-        const verdict = await door.ask([['Cookie', `connect.sid=${value}`]])
-        expect(verdict).toMatchObject({ status: 401, code: 'session_invalid', outcome })
-        expect(await monitor.read()).not.toContainEqual(expect.stringMatching(/"(GET|PTTL)"/i))
-      },
-    )
+    test.each(spoilings)('A cookie with %s is refused, and Redis is not asked', async (_, spoil, outcome) => {
+      const [shop, door, monitor] = await Promise.all([
+        openShopHere(),
+        openStoreDoor(),
+        watchRedis(redis.url),
+      ])
+      const signed = decodeURIComponent((await shop.signIn('ada@example.com')).split('=')[1]!)
+      const id = signed.slice(2, signed.lastIndexOf('.'))
+      const value = encodeURIComponent(spoil(signed, id))
+      const verdict = await door.ask([['Cookie', `connect.sid=${value}`]])
+      expect(verdict).toMatchObject({ status: 401, code: 'session_invalid', outcome })
+      expect(await monitor.read()).not.toContainEqual(expect.stringMatching(/"(GET|PTTL)"/i))
+    })
 
-    test('The watch on Redis sees the broker ask when the cookie is good.', async () => {
+    test('The watch on Redis sees the broker ask when the cookie is good', async () => {
       const [shop, door, monitor] = await Promise.all([
         openShopHere(),
         openStoreDoor(),
@@ -213,7 +210,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(lines.filter((line) => /"(GET|PTTL)" "sess:/.test(line))).toHaveLength(2)
     })
 
-    test('Two different cookies of the name are ambiguous, and no cookie is no session.', async () => {
+    test('Two different cookies of the name are ambiguous, and no cookie is no session', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       const other = await shop.signIn('eve@example.com')
@@ -226,7 +223,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
     const cookie = `connect.sid=${encodeURIComponent(`s:${sign('an-id', shopSecret)}`)}`
 
     test.each(['', '{"cookie":', 'null', '[]', '"text"'])(
-      'The text %j is an outage, not a user.',
+      'The text %j is an outage, not a user',
       async (text) => {
         const door = await openStoreDoor()
         await admin.set('sess:an-id', text)
@@ -238,7 +235,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       },
     )
 
-    test('A key of another kind is an outage, not a user.', async () => {
+    test('A key of another kind is an outage, not a user', async () => {
       const door = await openStoreDoor()
       await admin.hSet('sess:an-id', 'email', 'ada@example.com')
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 503, outcome: 'redis_refused' })
@@ -246,7 +243,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   })
 
   describe('a store out of reach', () => {
-    test('A store that dies is an outage, told at once and with a time to come back, until it is there again.', async () => {
+    test('A store that dies is an outage, told at once and with a time to come back, until it is there again', async () => {
       const own = await createRedisServer()
       const door = await openStoreDoor({ storeUrl: own.url })
       const cookie = [

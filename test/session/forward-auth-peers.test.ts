@@ -52,8 +52,8 @@ function startDomain(broker: RunningBroker): Promise<Nginx> {
   `)
 }
 
-describe('an app with passport and express-session', () => {
-  test('Its signed-in user gets a token in that name, by the cookie alone.', async () => {
+describe('An app with passport and express-session', () => {
+  test('Its signed-in user gets a token in that name, by the cookie alone', async () => {
     const broker = await startForwardBroker('/api/me')
     const cookie = await signIn(club.origin, 'ada@example.com')
     const answer = await askToken(broker.url, page, ['Cookie', cookie])
@@ -69,14 +69,14 @@ describe('an app with passport and express-session', () => {
     ['a cookie of no session', () => 'connect.sid=s%3Aguess.guess', 'session_invalid'],
     ['a spoiled signature', (cookie: string) => `${cookie}x`, 'session_invalid'],
     ['another cookie', () => 'theme=dark', 'session_invalid'],
-  ])('With %s nobody is signed in, and the vendor is not asked.', async (_, spoil, code) => {
+  ])('With %s nobody is signed in, and the vendor is not asked', async (_, spoil, code) => {
     const broker = await startForwardBroker('/api/me')
     const cookie = spoil(await signIn(club.origin, 'ada@example.com'))
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ status: 401, code })
     expect(vendor.requests).toEqual([])
   })
 
-  test('Signed out there is signed out here, once the remembered answer has run out.', async () => {
+  test('Signed out there is signed out here, once the remembered answer has run out', async () => {
     const broker = await startForwardBroker('/api/me', { SESSION_CACHE_SECONDS: '0' })
     const cookie = await signIn(club.origin, 'ada@example.com')
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ status: 200 })
@@ -84,7 +84,7 @@ describe('an app with passport and express-session', () => {
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ code: 'session_invalid' })
   })
 
-  test('The app out of reach is an outage, and the vendor is not asked.', async () => {
+  test('The app out of reach is an outage, and the vendor is not asked', async () => {
     const broker = await startForwardBroker('/api/me')
     const cookie = await signIn(club.origin, 'ada@example.com')
     await club.close()
@@ -93,7 +93,7 @@ describe('an app with passport and express-session', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  test('No email, cookie or session id of the app is in the log.', async () => {
+  test('No email, cookie or session id of the app is in the log', async () => {
     const broker = await startForwardBroker('/api/me')
     const cookie = await signIn(club.origin, 'ada@example.com')
     await askToken(broker.url, page, ['Cookie', cookie])
@@ -105,17 +105,17 @@ describe('an app with passport and express-session', () => {
   })
 })
 
-describe('an app that redirects to its sign-in page', () => {
+describe('An app that redirects to its sign-in page', () => {
   const claims = { SESSION_EMAIL_CLAIM: 'account.email', SESSION_SUBJECT_CLAIM: 'account.id' }
 
-  test('Its signed-in user gets a token, with the email deeper in the answer.', async () => {
+  test('Its signed-in user gets a token, with the email deeper in the answer', async () => {
     const broker = await startForwardBroker('/account', claims)
     const cookie = await signIn(club.origin, 'ada@example.com')
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ status: 200 })
     expect(emailsAtVendor()).toEqual(['ada@example.com'])
   })
 
-  test('The redirect means signed out.', async () => {
+  test('The redirect means signed out', async () => {
     const broker = await startForwardBroker('/account', claims)
     const answer = await askToken(broker.url, page, ['Cookie', 'connect.sid=s%3Aguess.guess'])
     expect(answer).toMatchObject({ status: 401, code: 'session_invalid' })
@@ -123,8 +123,8 @@ describe('an app that redirects to its sign-in page', () => {
   })
 })
 
-describe.skipIf(nginxMissing)(`the broker at /widgets/ of the app's own domain ${nginxMissing ?? ''}`, () => {
-  test('A page of the app gets a token with the cookie of the app, and no origin is listed.', async () => {
+describe.skipIf(nginxMissing)(`The broker at /widgets/ of the app's own domain ${nginxMissing ?? ''}`, () => {
+  test('A page of the app gets a token with the cookie of the app, and no origin is listed', async () => {
     const broker = await startForwardBroker('/api/me', { ALLOWED_ORIGINS: '' })
     const nginx = await startDomain(broker)
     const cookie = ['Cookie', await signIn(nginx.origin, 'ada@example.com')] as const

@@ -48,8 +48,8 @@ async function openForwardDoor(changes: Changes = {}): Promise<Door> {
   return openDoor([verifier])
 }
 
-describe('what the endpoint is shown', () => {
-  test('The endpoint sees the cookies, the bearer token and Accept, at the configured address alone.', async () => {
+describe('What the endpoint is shown', () => {
+  test('The endpoint sees the cookies, the bearer token and Accept, at the configured address alone', async () => {
     const door = await openForwardDoor()
     await door.ask([
       ['Cookie', 'sid=abc; theme=dark'],
@@ -81,19 +81,19 @@ describe('what the endpoint is shown', () => {
     ])
   })
 
-  test('A credential of another scheme goes along with a cookie.', async () => {
+  test('A credential of another scheme goes along with a cookie', async () => {
     const door = await openForwardDoor()
     await door.ask([cookie, ['Authorization', 'Basic YTpi']])
     expect(endpoint.received[0]?.headers.authorization).toBe('Basic YTpi')
   })
 
-  test('Two cookie lines reach the endpoint as one header, none lost.', async () => {
+  test('Two cookie lines reach the endpoint as one header, none lost', async () => {
     const door = await openForwardDoor()
     await door.ask([cookie, ['Cookie', 'theme=dark']])
     expect(endpoint.received[0]?.headers.cookie).toBe('sid=abc; theme=dark')
   })
 
-  test('Cookies of twelve kilobytes and bytes beyond ASCII reach the endpoint as they came.', async () => {
+  test('Cookies of twelve kilobytes and bytes beyond ASCII reach the endpoint as they came', async () => {
     const door = await openForwardDoor()
     const long = `sid=${'x'.repeat(12_000)}; name=caf\u00e9; odd="%zz;=`
     const verdict = await door.ask([['Cookie', long]])
@@ -101,7 +101,7 @@ describe('what the endpoint is shown', () => {
   })
 })
 
-describe('what counts as a credential', () => {
+describe('What counts as a credential', () => {
   test.each([
     ['nothing', []],
     ['an empty cookie header', [['Cookie', '']]],
@@ -118,19 +118,19 @@ describe('what counts as a credential', () => {
     },
   )
 
-  test('Two different Authorization lines are refused without asking the endpoint.', async () => {
+  test('Two different Authorization lines are refused without asking the endpoint', async () => {
     const door = await openForwardDoor()
     const verdict = await door.ask([cookie, ['Authorization', 'Bearer a'], ['Authorization', 'Bearer b']])
     expect([verdict.status, verdict.code, endpoint.received.length]).toEqual([400, 'bad_request', 0])
   })
 
-  test('A bearer token beyond 8 KiB is refused without asking the endpoint.', async () => {
+  test('A bearer token beyond 8 KiB is refused without asking the endpoint', async () => {
     const door = await openForwardDoor()
     const verdict = await door.ask([['Authorization', `Bearer ${'a'.repeat(9_000)}`]])
     expect([verdict.code, endpoint.received.length]).toEqual(['session_invalid', 0])
   })
 
-  test('A bearer token alone is a credential.', async () => {
+  test('A bearer token alone is a credential', async () => {
     const door = await openForwardDoor()
     expect(await door.ask([['Authorization', 'bearer a.b.c']])).toMatchObject({
       status: 200,
@@ -144,13 +144,13 @@ function encoded(encoding: string, body: Buffer): void {
     void response.writeHead(200, { 'Content-Encoding': encoding }).end(body)
 }
 
-describe('what the endpoint answers', () => {
-  test('200 with JSON is a session with the email in it.', async () => {
+describe('What the endpoint answers', () => {
+  test('200 with JSON is a session with the email in it', async () => {
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 200, email: 'ada@example.com' })
   })
 
-  test('JSON after a byte order mark is JSON.', async () => {
+  test('JSON after a byte order mark is JSON', async () => {
     endpoint.answer = (_request, response) => void response.end(`\uFEFF${JSON.stringify(ada)}`)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 200, email: ada.email })
@@ -162,7 +162,7 @@ describe('what the endpoint answers', () => {
     { email: 'ada@example.com, eve@example.com' },
     { email: null, sub: 'u1' },
     { sub: 7 },
-  ])('200 with %j is a session without a usable email.', async (answer) => {
+  ])('200 with %j is a session without a usable email', async (answer) => {
     endpoint.answer = answerJson(answer)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 403, code: 'identity_unusable' })
@@ -182,14 +182,14 @@ describe('what the endpoint answers', () => {
     'ada@example.com',
     true,
     7,
-  ])('200 with %j is signed out: nobody is named in it.', async (answer) => {
+  ])('200 with %j is signed out: nobody is named in it', async (answer) => {
     endpoint.answer = answerJson(answer)
     const door = await openForwardDoor()
     const refusal = { status: 401, code: 'session_invalid', outcome: 'answer_without_user' }
     expect(await door.ask([cookie])).toEqual(refusal)
   })
 
-  test.each([401, 403, 302, 303, 307])('%i is signed out, and nothing is followed.', async (status) => {
+  test.each([401, 403, 302, 303, 307])('%i is signed out, and nothing is followed', async (status) => {
     const elsewhere = await startEndpoint(answerJson({ email: 'eve@example.com' }))
     endpoint.answer = (_request, response) =>
       void response.writeHead(status, { Location: elsewhere.origin }).end(JSON.stringify(ada))
@@ -204,19 +204,16 @@ describe('what the endpoint answers', () => {
     ])
   })
 
-  test.each([301, 308])(
-    '%i is an outage: the address has moved, and nothing is followed.',
-    async (status) => {
-      endpoint.answer = (_request, response) =>
-        void response.writeHead(status, { Location: endpoint.origin }).end(JSON.stringify(ada))
-      const door = await openForwardDoor()
-      expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_moved' })
-      expect(endpoint.received).toHaveLength(1)
-    },
-  )
+  test.each([301, 308])('%i is an outage: the address has moved, and nothing is followed', async (status) => {
+    endpoint.answer = (_request, response) =>
+      void response.writeHead(status, { Location: endpoint.origin }).end(JSON.stringify(ada))
+    const door = await openForwardDoor()
+    expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_moved' })
+    expect(endpoint.received).toHaveLength(1)
+  })
 
   test.each([201, 202, 204, 206, 300, 304, 400, 404, 405, 407, 418, 429, 500, 502, 503, 504])(
-    '%i is neither yes nor no.',
+    '%i is neither yes nor no',
     async (status) => {
       endpoint.answer = answerJson(ada, status)
       const door = await openForwardDoor()
@@ -235,7 +232,7 @@ describe('what the endpoint answers', () => {
     ['deflate', deflateRawSync(json)],
     ['br', brotliCompressSync(json)],
     ['identity', json],
-  ])('An answer in %s is decoded, though nobody asked for it.', async (encoding, body) => {
+  ])('An answer in %s is decoded, though nobody asked for it', async (encoding, body) => {
     encoded(encoding, body)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 200, email: ada.email })
@@ -254,7 +251,7 @@ describe('what the endpoint answers', () => {
     ['of a kind that is not known', 'constructor', json, 'protocol_error'],
     ['of two kinds', 'gzip, br', gzipSync(json), 'protocol_error'],
     ['without a body', 'gzip', Buffer.alloc(0), 'answer_not_json'],
-  ])('An answer %s (%s) is an outage.', async (_, encoding, body, outcome) => {
+  ])('An answer %s (%s) is an outage', async (_, encoding, body, outcome) => {
     encoded(encoding, body)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome })
@@ -265,14 +262,14 @@ describe('what the endpoint answers', () => {
     ['nothing', ''],
     ['half an object', '{"email":"ada@example.com"'],
     ['two objects', '{"email":"ada@example.com"}{}'],
-  ])('200 with %s instead of JSON is an outage.', async (_, body) => {
+  ])('200 with %s instead of JSON is an outage', async (_, body) => {
     endpoint.answer = (_request, response) => void response.end(body)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'answer_not_json' })
   })
 })
 
-describe('what the log says of an answer without a user', () => {
+describe('What the log says of an answer without a user', () => {
   const lines: string[] = []
   const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } })
 
@@ -286,39 +283,39 @@ describe('what the log says of an answer without a user', () => {
     return lines.map((line) => (JSON.parse(line) as { fields: unknown }).fields)
   }
 
-  test('It names the fields that are there, once, and never what they hold.', async () => {
+  test('It names the fields that are there, once, and never what they hold', async () => {
     const answer = { mail: 'ada@example.com', userId: 'u1', active: false, role: null }
     expect(await fieldsLogged(answer, answer)).toEqual([['mail', 'userId', 'active']])
     expect(lines.join()).not.toContain('ada')
   })
 
-  test('It names the fields of the first entry of a list.', async () => {
+  test('It names the fields of the first entry of a list', async () => {
     expect(await fieldsLogged([{ user_id: 'ada@example.com' }])).toEqual([['0.user_id']])
   })
 
-  test('A mistyped claim is still named after signed-out visitors had an answer of another form.', async () => {
+  test('A mistyped claim is still named after signed-out visitors had an answer of another form', async () => {
     const [signedOut, signedIn] = [{ isLoggedIn: false }, { isLoggedIn: true, mail: 'ada@example.com' }]
     expect(await fieldsLogged(signedOut, signedIn)).toEqual([['isLoggedIn'], ['isLoggedIn', 'mail']])
   })
 
-  test('It names no field whose name could be a secret or an address.', async () => {
+  test('It names no field whose name could be a secret or an address', async () => {
     const answer = { 'ada@example.com': 1, ['k'.repeat(41)]: 1, 'a b': 1, mail: 1 }
     expect(await fieldsLogged(answer)).toEqual([['mail']])
   })
 
-  test('It warns of ten different answers at most, with twenty fields each.', async () => {
+  test('It warns of ten different answers at most, with twenty fields each', async () => {
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`field${index}`, 1]))
     const answers = Array.from({ length: 12 }, (_, index) => ({ [`other${index}`]: 1 }))
     const logged = await fieldsLogged(many, ...answers)
     expect([logged.length, (logged[0] as string[]).length]).toEqual([10, 20])
   })
 
-  test.each([{}, null, [], { user: null }])('It says nothing of %j, which names nothing.', async (answer) => {
+  test.each([{}, null, [], { user: null }])('It says nothing of %j, which names nothing', async (answer) => {
     expect(await fieldsLogged(answer)).toEqual([])
   })
 })
 
-describe('an endpoint that fails', () => {
+describe('An endpoint that fails', () => {
   test.each<[string, string, (response: ServerResponse) => unknown]>([
     ['closes without an answer', 'reset', (response) => response.destroy()],
     ['resets', 'reset', (response) => response.socket?.resetAndDestroy()],
@@ -327,24 +324,24 @@ describe('an endpoint that fails', () => {
     ['never ends its answer', 'timeout', (response) => response.write('{"email":"ada@example.com"')],
     ['sends garbage', 'protocol_error', (response) => response.socket?.end('SSH-2.0-OpenSSH\r\n\r\n')],
     ['sends 64 KiB and more', 'body_too_large', (response) => response.end(`"${'x'.repeat(65_536)}"`)],
-  ])('An endpoint that %s is an outage (%s), within the deadline.', async (_, outcome, misbehave) => {
+  ])('An endpoint that %s is an outage (%s), within the deadline', async (_, outcome, misbehave) => {
     endpoint.answer = (_request, response) => void misbehave(response)
     const door = await openForwardDoor({ timeoutMs: 300 })
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome, retryAfter: '5' })
   })
 
-  test('A closed port is an outage.', async () => {
+  test('A closed port is an outage', async () => {
     const door = await openForwardDoor()
     await endpoint.close()
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'connect_refused' })
   })
 
-  test('A name that does not exist is an outage.', async () => {
+  test('A name that does not exist is an outage', async () => {
     const door = await openForwardDoor({ url: new URL('http://app.invalid/me') })
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'dns_failure' })
   })
 
-  test('An outage is not remembered: the next request asks again.', async () => {
+  test('An outage is not remembered: the next request asks again', async () => {
     endpoint.answer = answerJson(ada, 500)
     const door = await openForwardDoor()
     await door.ask([cookie])
@@ -352,7 +349,7 @@ describe('an endpoint that fails', () => {
     expect(await door.ask([cookie])).toMatchObject({ status: 200 })
   })
 
-  test('A connection that breaks as the request is sent is tried once more, and no more.', async () => {
+  test('A connection that breaks as the request is sent is tried once more, and no more', async () => {
     let left = 1
     endpoint.answer = (request, response) => {
       if (left-- > 0) response.destroy()
@@ -365,7 +362,7 @@ describe('an endpoint that fails', () => {
     expect(endpoint.received).toHaveLength(4)
   })
 
-  test('The second try ends at the deadline of the first.', async () => {
+  test('The second try ends at the deadline of the first', async () => {
     endpoint.answer = (_request, response) => {
       if (endpoint.received.length === 1) setTimeout(() => response.destroy(), 2_500)
     }
@@ -376,7 +373,7 @@ describe('an endpoint that fails', () => {
     expect(performance.now() - began).toBeLessThan(5_500)
   })
 
-  test('An app restarted on the same port is asked on a new connection, without a failed request.', async () => {
+  test('An app restarted on the same port is asked on a new connection, without a failed request', async () => {
     const app = createServer(answerJson(ada))
     const url = new URL(await listen(app))
     const door = await openForwardDoor({ url, rememberMs: 0 })
@@ -389,8 +386,8 @@ describe('an endpoint that fails', () => {
   })
 })
 
-describe('what is remembered', () => {
-  test('One credential is asked about once, however many requests come at once or later.', async () => {
+describe('What is remembered', () => {
+  test('One credential is asked about once, however many requests come at once or later', async () => {
     const door = await openForwardDoor()
     await Promise.all(Array.from({ length: 20 }, () => door.ask([cookie])))
     await door.ask([cookie])
@@ -401,21 +398,21 @@ describe('what is remembered', () => {
     ['another cookie', [['Cookie', 'sid=abd']]],
     ['the same cookie with a token', [cookie, ['Authorization', 'Bearer a']]],
     ['the cookie text as a token', [['Authorization', 'Bearer sid=abc']]],
-  ] as const)('%s is another credential.', async (_, headers) => {
+  ] as const)('%s is another credential', async (_, headers) => {
     const door = await openForwardDoor()
     await door.ask([cookie])
     await door.ask(headers)
     expect(endpoint.received).toHaveLength(2)
   })
 
-  test('Nothing is remembered where the time to remember is zero.', async () => {
+  test('Nothing is remembered where the time to remember is zero', async () => {
     const door = await openForwardDoor({ rememberMs: 0 })
     await door.ask([cookie])
     await door.ask([cookie])
     expect(endpoint.received).toHaveLength(2)
   })
 
-  test('An answer is not reused past the exp in it.', async () => {
+  test('An answer is not reused past the exp in it', async () => {
     endpoint.answer = answerJson({ ...ada, exp: Math.floor(Date.now() / 1000) - 1 })
     const door = await openForwardDoor()
     await door.ask([cookie])
@@ -423,7 +420,7 @@ describe('what is remembered', () => {
     expect(endpoint.received).toHaveLength(2)
   })
 
-  test('The exp of an answer, in seconds of the wall clock, is the end of the session on the clock of the broker.', async () => {
+  test('The exp of an answer, in seconds of the wall clock, is the end of the session on the clock of the broker', async () => {
     endpoint.answer = answerJson({ ...ada, exp: Date.now() / 1000 + 60 })
     const url = new URL(endpoint.origin)
     const verifier = createForwardAuthVerifier({ ...usual(), url })
@@ -432,7 +429,7 @@ describe('what is remembered', () => {
   })
 
   test.each([Math.floor(Date.now() / 1000) + 3_600, 'tomorrow', null])(
-    'An exp of %j, in the future or not a number, leaves the answer reusable.',
+    'An exp of %j, in the future or not a number, leaves the answer reusable',
     async (exp) => {
       endpoint.answer = answerJson({ ...ada, exp })
       const door = await openForwardDoor()
@@ -442,7 +439,7 @@ describe('what is remembered', () => {
     },
   )
 
-  test('A refusal is not remembered: a sign-in that keeps its cookie is seen at once.', async () => {
+  test('A refusal is not remembered: a sign-in that keeps its cookie is seen at once', async () => {
     endpoint.answer = answerJson({}, 401)
     const door = await openForwardDoor()
     expect(await door.ask([cookie])).toMatchObject({ code: 'session_invalid' })
@@ -450,7 +447,7 @@ describe('what is remembered', () => {
     expect(await door.ask([cookie])).toMatchObject({ email: ada.email })
   })
 
-  test.each([0, 30_000])('Each of 1,000 mixed requests gets its own user (%i ms remembered).', async (ms) => {
+  test.each([0, 30_000])('Each of 1,000 mixed requests gets its own user (%i ms remembered)', async (ms) => {
     endpoint.answer = (request, response) => {
       const email = decodeURIComponent(/sid=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? '')
       setImmediate(() => answerJson({ email })(request, response))

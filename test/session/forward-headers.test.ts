@@ -48,7 +48,7 @@ async function ask({ status, headers = {}, body }: Answered, changes: Record<str
 const ada = { 'Remote-Email': 'ada@example.com', 'Remote-User': 'ada' }
 const signedIn = { status: 200, code: undefined, email: 'ada@example.com' }
 
-describe('an answer whose headers are the claims', () => {
+describe('An answer whose headers are the claims', () => {
   it.each([200, 202, 204, 206])('is a session with status %i and no body', async (status) => {
     expect(await ask({ status, headers: ada })).toMatchObject(signedIn)
   })
@@ -83,7 +83,7 @@ describe('an answer whose headers are the claims', () => {
   })
 })
 
-describe('an answer without these headers', () => {
+describe('An answer without these headers', () => {
   it.each<[string, Answered]>([
     ['none', { status: 200 }],
     ['others', { status: 202, headers: { 'X-Email': 'ada@example.com' } }],
@@ -107,7 +107,7 @@ describe('an answer without these headers', () => {
   })
 })
 
-describe('an answer whose headers are no single claim', () => {
+describe('An answer whose headers are no single claim', () => {
   it.each<[string, Record<string, string | string[]>, string]>([
     ['no email', { 'Remote-User': 'ada' }, 'email_missing'],
     ['a list of emails', { ...ada, 'Remote-Email': 'ada@example.com,eve@example.com' }, 'email_list'],

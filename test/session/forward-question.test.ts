@@ -46,7 +46,7 @@ async function countQuestions(requests: readonly HeaderLines[], changes: Record<
 const forwarded = (headers: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-')))
 
-describe('the user agent of a question', () => {
+describe('The user agent of a question', () => {
   it.each([
     ['as it came', 'Mozilla/5.0 (X11; Linux x86_64)', 'Mozilla/5.0 (X11; Linux x86_64)'],
     ['without what is not visible ASCII', 'caf\u00e9\tbrowser', 'cafbrowser'],
@@ -62,7 +62,7 @@ describe('the user agent of a question', () => {
   })
 })
 
-describe('the forwarded headers of a question', () => {
+describe('The forwarded headers of a question', () => {
   const claimed = [
     ['X-Forwarded-For', '203.0.113.9'],
     ['X-Forwarded-Proto', 'gopher'],
@@ -108,7 +108,7 @@ describe('the forwarded headers of a question', () => {
 
 const from = (address: number) => [session, ['X-Forwarded-For', `203.0.113.${address}`]] as const
 
-describe('an answer is remembered for the same question alone', () => {
+describe('An answer is remembered for the same question alone', () => {
   const agent = ['User-Agent', 'one'] as const
 
   it.each<[string, HeaderLines]>([

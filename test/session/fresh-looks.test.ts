@@ -64,7 +64,7 @@ const noCache = { 'Cache-Control': 'no-cache' }
 /** Waits until the app has been asked so many questions. */
 const untilAsked = (count: number) => vi.waitFor(() => expect(app.received).toHaveLength(count))
 
-describe('a slow yes', () => {
+describe('A slow yes', () => {
   it.each<[string, Record<string, string>]>([
     ['the same browser', {}],
     ['another browser', { 'User-Agent': 'another' }],
@@ -102,7 +102,7 @@ describe('a slow yes', () => {
   })
 })
 
-describe('a fresh look', () => {
+describe('A fresh look', () => {
   it('replaces what is remembered under other circumstances, too', async () => {
     const broker = await start()
     const browsers = [{ 'User-Agent': 'phone' }, { 'User-Agent': 'tablet' }]

@@ -108,7 +108,7 @@ describe('An email', () => {
   })
 })
 
-describe('the place of the email', () => {
+describe('The place of the email', () => {
   it.each<[string, string, Claims]>([
     [
       'a claim named by a URL',
@@ -149,7 +149,7 @@ describe('the place of the email', () => {
   })
 })
 
-describe('several claims for the email', () => {
+describe('Several claims for the email', () => {
   const policy = { emailClaims: ['email', 'preferred_username', 'emails.0'] }
 
   it.each<[string, Claims]>([
@@ -222,7 +222,7 @@ describe('email_verified', () => {
   })
 })
 
-describe('the allow-list of domains', () => {
+describe('The allow-list of domains', () => {
   const policy = { emailDomains: new Set(['example.com', 'xn--bcher-kva.example']) }
 
   it.each(['ann@example.com', 'ANN@EXAMPLE.com', 'ann@XN--Bcher-Kva.example'])(
@@ -240,7 +240,7 @@ describe('the allow-list of domains', () => {
   )
 })
 
-describe('the subject', () => {
+describe('The subject', () => {
   const subject = (...parts: Parameters<typeof identify>) => identify(...parts).subject
 
   it('is the same for a user whatever the credential and the email, and shows neither id nor email', () => {

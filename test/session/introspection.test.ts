@@ -43,7 +43,7 @@ function answerForm(answer: (form: URLSearchParams) => unknown): Endpoint['answe
 
 const inSeconds = (seconds: number) => nowSeconds() + seconds
 
-describe('the question', () => {
+describe('The question', () => {
   it('is a form by POST with the token in its body alone', async () => {
     const forms: string[] = []
     server.answer = answerForm((form) => {
@@ -98,7 +98,7 @@ describe('the question', () => {
   })
 })
 
-describe('the answer', () => {
+describe('The answer', () => {
   it.each<[string, object]>([
     ['no dates', good],
     ['an exp ahead', { ...good, exp: inSeconds(60) }],
@@ -160,7 +160,7 @@ const page = (_request: unknown, response: ServerResponse) => void response.end(
 const redirect = (_request: unknown, response: ServerResponse) =>
   void response.writeHead(307, { Location: '/elsewhere' }).end()
 
-describe('an outage', () => {
+describe('An outage', () => {
   it.each<[string, Endpoint['answer'], string]>([
     ['refuses our credentials', answerJson({ error: 'invalid_client' }, 401), 'client_refused'],
     ['finds our request wrong', answerJson({ error: 'invalid_request' }, 400), 'client_refused'],

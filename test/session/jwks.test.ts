@@ -66,7 +66,7 @@ const failing = (_request: unknown, response: ServerResponse) => void response.w
 const setOf = (kid: string) => answerJson({ keys: [toJwk(successor, { kid })] })
 const strange = (kid: string) => bearer(createToken({ header: { kid } }))
 
-describe('a key set', () => {
+describe('A key set', () => {
   it('is fetched once for many first tokens, by a bare GET of its address', async () => {
     const verdicts = await Promise.all(Array.from({ length: 50 }, () => door.ask(bearer(createToken()))))
     expect(verdicts.every(({ status }) => status === 200)).toBe(true)
@@ -142,7 +142,7 @@ describe('a key set', () => {
   })
 })
 
-describe('a rotation', () => {
+describe('A rotation', () => {
   it('is seen by its first token, after one more fetch', async () => {
     await door.ask(bearer(createToken()))
     provider.answer = setOf('next')
@@ -163,7 +163,7 @@ describe('a rotation', () => {
   })
 })
 
-describe('an unknown key', () => {
+describe('An unknown key', () => {
   it('is refused once a set that was fetched for it lacks it, and then without a fetch', async () => {
     await door.ask(bearer(createToken()))
     for (let request = 0; request < 5; request += 1) {
@@ -237,7 +237,7 @@ describe('an unknown key', () => {
   })
 })
 
-describe('a wrong signature', () => {
+describe('A wrong signature', () => {
   it('causes one fetch in thirty seconds', async () => {
     const jwks = createClocked()
     const first = await jwks.current()
@@ -281,7 +281,7 @@ const faults: Fault[] = [
   ['hangs up', (_request, response) => void response.destroy(), 'reset'],
 ]
 
-describe('an outage of the provider', () => {
+describe('An outage of the provider', () => {
   it.each(faults)('is 503, never 401, when it %s', async (_name, answer, outcome) => {
     provider.answer = answer
     const waiting = await openWith(outcome === 'timeout' ? hastyMs : patientMs)

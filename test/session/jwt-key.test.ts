@@ -13,7 +13,7 @@ const oddCurvePem = toPem(generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
 const exchangePem = toPem(generateKeyPairSync('x25519').publicKey)
 const usual = ['RS256', 'ES256', 'EdDSA']
 
-describe('a PEM', () => {
+describe('A PEM', () => {
   it.each<[string, string, string[]]>([
     ['an RSA key', pem, usual],
     [
@@ -44,7 +44,7 @@ describe('a PEM', () => {
   })
 })
 
-describe('an allow-list of algorithms', () => {
+describe('An allow-list of algorithms', () => {
   const jwks = { jwksUrl: new URL('https://id.example.com/jwks') }
 
   it.each<[string, string[], JwtVerifierOptions['key']]>([

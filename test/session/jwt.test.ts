@@ -151,7 +151,7 @@ describe('An invalid token', () => {
   })
 })
 
-describe('the authorized party', () => {
+describe('The authorized party', () => {
   const azp = 'https://app.example.com'
 
   it('stands in for an audience, exactly', async () => {
@@ -182,7 +182,7 @@ describe('the authorized party', () => {
 const clerk = { aud: undefined, sid: 'sess_1' }
 const inCookie = (token: string) => [['Cookie', `__session=${token}`]] as const
 
-describe('an optional authorized party', () => {
+describe('An optional authorized party', () => {
   const azp = 'https://app.example.com'
 
   const openClerk = (changes: Partial<JwtVerifierOptions> = {}) =>
@@ -228,7 +228,7 @@ describe('an optional authorized party', () => {
   })
 })
 
-describe('several audiences', () => {
+describe('Several audiences', () => {
   it.each<[string, unknown, number]>([
     ['the first', 'web', 200],
     ['the second', 'mobile', 200],
@@ -244,7 +244,7 @@ describe('several audiences', () => {
 
 const header = (fields: object) => encode(JSON.stringify(fields))
 
-describe('an encrypted token', () => {
+describe('An encrypted token', () => {
   it.each<[string, string]>([
     ['of Auth.js', `${header({ alg: 'dir', enc: 'A256CBC-HS512' })}..AAAA.AAAA.AAAA`],
     ['with a wrapped key', `${header({ alg: 'RSA-OAEP', enc: 'A256GCM' })}.AAAA.AAAA.AAAA.AAAA`],
@@ -253,7 +253,7 @@ describe('an encrypted token', () => {
   })
 })
 
-describe('a fixed key', () => {
+describe('A fixed key', () => {
   it('as PEM verifies without asking anybody', async () => {
     const fixed = await open({ key: { publicKeys: [pem] } })
     const before = provider.received.length
@@ -316,7 +316,7 @@ describe('a fixed key', () => {
   })
 })
 
-describe('where the token is', () => {
+describe('Where the token is', () => {
   const token = createToken()
 
   it.each<[string, [string, string]]>([

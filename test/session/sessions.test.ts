@@ -82,7 +82,7 @@ function createSlow() {
 const refusing = () => Promise.reject(sessionInvalid('expired'))
 const failing = () => Promise.reject(sourceUnavailable('timeout'))
 
-describe('the chain of modes', () => {
+describe('The chain of modes', () => {
   it('asks the first mode whose credential is present, and no other', async () => {
     const [first, second, third] = [createOther(), createVerifier(), createVerifier({ id: 'three' })]
     const sessions = createSessions([first, second, third], identify)
@@ -118,7 +118,7 @@ describe('the chain of modes', () => {
   })
 })
 
-describe('a source that hangs', () => {
+describe('A source that hangs', () => {
   it('is asked at most 1,024 questions at once by two networks: a third gets overloaded until one ends', async () => {
     const ends: (() => void)[] = []
     const verify = () =>
@@ -140,7 +140,7 @@ describe('a source that hangs', () => {
   })
 })
 
-describe('what was verified', () => {
+describe('What was verified', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
 
@@ -229,7 +229,7 @@ describe('what was verified', () => {
   })
 })
 
-describe('many at once with one credential', () => {
+describe('Many at once with one credential', () => {
   it('ask the source once, and all get its answer', async () => {
     const { verifier, answer } = createSlow()
     const sessions = createSessions([verifier], identify)
@@ -269,7 +269,7 @@ describe('many at once with one credential', () => {
   })
 })
 
-describe('a request that carries a session by itself', () => {
+describe('A request that carries a session by itself', () => {
   it.each<[string, readonly string[] | 'all', string | undefined, boolean]>([
     ['has a cookie that a mode reads', ['sid'], 'theme=dark; sid=1', true],
     ['has only other cookies', ['sid'], 'theme=dark', false],

@@ -51,7 +51,7 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     return { status, body, emails: vendor.requests.map((request) => request.headers.email) }
   }
 
-  test('The user whom nginx has asked about gets a token.', async () => {
+  test('The user whom nginx has asked about gets a token', async () => {
     const answer = await ask(`${nginx.origin}/widget-token`, cookie)
     expect([answer.status, answer.emails]).toEqual([200, ['ada@example.com']])
   })
@@ -76,30 +76,30 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     ],
     ['a Connection header that names them', [['Connection', 'close, X-Forwarded-Email, X-Broker-Proof']]],
     ['an address of its own', [['X-Forwarded-For', '10.0.0.1']]],
-  ] as const)('A client that sends %s is still who it is.', async (_, headers) => {
+  ] as const)('A client that sends %s is still who it is', async (_, headers) => {
     const answer = await ask(`${nginx.origin}/widget-token`, cookie, ...headers)
     expect([answer.status, answer.emails]).toEqual([200, ['ada@example.com']])
   })
 
-  test('Whom the app does not know does not reach the broker.', async () => {
+  test('Whom the app does not know does not reach the broker', async () => {
     const answer = await ask(`${nginx.origin}/widget-token`, ['X-Forwarded-Email', 'eve@example.com'])
     expect([answer.status, answer.emails]).toEqual([401, []])
   })
 
-  test('A way through nginx that forgets to set the header is a session of nobody.', async () => {
+  test('A way through nginx that forgets to set the header is a session of nobody', async () => {
     const answer = await ask(`${nginx.origin}/open`, cookie)
     expect([answer.status, answer.emails]).toEqual([401, []])
     expect(answer.body).toContain('session_missing')
   })
 
-  test('A way around nginx, from the same address, leads nowhere without the proof.', async () => {
+  test('A way around nginx, from the same address, leads nowhere without the proof', async () => {
     const forged = ['X-Forwarded-Email', 'eve@example.com'] as const
     const answer = await ask(`${broker.url}/widget-token`, forged)
     expect([answer.status, answer.emails]).toEqual([401, []])
     expect(answer.body).toContain('session_invalid')
   })
 
-  test('Neither the proof nor an email is in the log.', async () => {
+  test('Neither the proof nor an email is in the log', async () => {
     await ask(`${nginx.origin}/widget-token`, cookie)
     expect(broker.logText()).not.toMatch(new RegExp(`${proof}|@example`))
   })

@@ -26,16 +26,16 @@ async function openHeaderDoor({ host, ...changes }: Changes = {}): Promise<Door>
   return openDoor([verifier], { emailClaims: [options.emailClaim] }, host)
 }
 
-describe('a listed peer with the proof', () => {
+describe('A listed peer with the proof', () => {
   test.each(['email', 'user.email', 'https://app.example/email', '__proto__'])(
-    'The header names the user, whatever the email claim is called (%s).',
+    'The header names the user, whatever the email claim is called (%s)',
     async (emailClaim) => {
       const door = await openHeaderDoor({ emailClaim })
       expect(await door.ask([email, proven])).toMatchObject({ status: 200, email: 'ada@example.com' })
     },
   )
 
-  test('Header names are compared without case.', async () => {
+  test('Header names are compared without case', async () => {
     const door = await openHeaderDoor()
     const verdict = await door.ask([
       ['x-forwarded-EMAIL', email[1]],
@@ -53,13 +53,13 @@ describe('a listed peer with the proof', () => {
     ['ad\u00e4@example.com', 'identity_unusable'],
     ['accounts.google.com:ada@example.com', 'identity_unusable'],
     [`${'a'.repeat(250)}@example.com`, 'identity_unusable'],
-  ])('The value "%s" is refused (%s).', async (value, code) => {
+  ])('The value "%s" is refused (%s)', async (value, code) => {
     const door = await openHeaderDoor()
     expect(await door.ask([['X-Forwarded-Email', value], proven])).toMatchObject({ code })
   })
 
   test.each(['X_Forwarded_Email', 'X.Forwarded.Email', 'X-Forwarded_Email', 'X-Forwarded-Email-', 'Email'])(
-    'The header %s is not the configured one and names nobody.',
+    'The header %s is not the configured one and names nobody',
     async (name) => {
       const door = await openHeaderDoor()
       const forged = [name, 'eve@example.com'] as const
@@ -68,32 +68,32 @@ describe('a listed peer with the proof', () => {
     },
   )
 
-  test('A Connection header that names the email header does not make somebody else of the caller.', async () => {
+  test('A Connection header that names the email header does not make somebody else of the caller', async () => {
     const door = await openHeaderDoor()
     const hop = ['Connection', 'close, X-Forwarded-Email'] as const
     expect(await door.ask([hop, proven])).toMatchObject({ status: 401, code: 'session_missing' })
   })
 
-  test('Each of 1,000 mixed requests gets its own user.', async () => {
+  test('Each of 1,000 mixed requests gets its own user', async () => {
     const door = await openHeaderDoor()
     expect(await findMixups(door, (own) => [['X-Forwarded-Email', own], proven])).toEqual([])
   })
 })
 
-describe('what is sent twice', () => {
+describe('What is sent twice', () => {
   test.each([
     ['two emails', [email, ['X-Forwarded-Email', 'eve@example.com'], proven]],
     ['the same email twice', [email, email, proven]],
     ['an email and an empty line', [email, ['X-Forwarded-Email', ''], proven]],
     ['two proofs', [email, proven, ['X-Broker-Proof', 'a-guess']]],
     ['the same proof twice', [email, proven, proven]],
-  ] as const)('A request with %s is refused as ambiguous.', async (_, headers) => {
+  ] as const)('A request with %s is refused as ambiguous', async (_, headers) => {
     const door = await openHeaderDoor()
     expect(await door.ask(headers)).toMatchObject({ status: 400, code: 'bad_request' })
   })
 })
 
-describe('the proof', () => {
+describe('The proof', () => {
   test.each([
     ['no proof', []],
     ['an empty proof', [['X-Broker-Proof', '']]],
@@ -102,21 +102,21 @@ describe('the proof', () => {
     ['the proof and more', [['X-Broker-Proof', `${proof}x`]]],
     ['the proof in capitals', [['X-Broker-Proof', proof.toUpperCase()]]],
     ['the proof under another name', [['X_Broker_Proof', proof]]],
-  ] as const)('A listed peer with %s is refused.', async (_, headers) => {
+  ] as const)('A listed peer with %s is refused', async (_, headers) => {
     const door = await openHeaderDoor()
     const verdict = await door.ask([email, ...headers])
     expect(verdict).toMatchObject({ status: 401, code: 'session_invalid', outcome: 'wrong_proof' })
   })
 
-  test('The proof alone is no session.', async () => {
+  test('The proof alone is no session', async () => {
     const door = await openHeaderDoor()
     expect(await door.ask([proven])).toMatchObject({ status: 401, code: 'session_missing' })
   })
 })
 
-describe('the peer', () => {
+describe('The peer', () => {
   test.each([[['10.0.0.0/8', '127.0.0.1']], [['127.0.0.1/32']], [['::1', '127.0.0.0/8']]])(
-    'A peer within %j is listed.',
+    'A peer within %j is listed',
     async (peers) => {
       const door = await openHeaderDoor({ peers })
       expect(await door.ask([email, proven])).toMatchObject({ status: 200 })
@@ -124,7 +124,7 @@ describe('the peer', () => {
   )
 
   test.each([[['10.0.0.0/8']], [['127.0.0.2']], [['::1']], [['fc00::/7', '128.0.0.0/8']], [[]]])(
-    'A peer outside of %j is refused with the proof too, whatever it says of its address.',
+    'A peer outside of %j is refused with the proof too, whatever it says of its address',
     async (peers) => {
       const door = await openHeaderDoor({ peers })
       const claim = [
@@ -137,12 +137,12 @@ describe('the peer', () => {
     },
   )
 
-  test('An IPv4 peer of a dual-stack listener is known by its IPv4 address.', async () => {
+  test('An IPv4 peer of a dual-stack listener is known by its IPv4 address', async () => {
     const door = await openHeaderDoor({ host: '::ffff:127.0.0.1', peers: ['127.0.0.0/8'] })
     expect(await door.ask([email, proven])).toMatchObject({ status: 200 })
   })
 
-  test('What a listed peer may say does not open the door to another: a refusal here ends the chain.', async () => {
+  test('What a listed peer may say does not open the door to another: a refusal here ends the chain', async () => {
     const refusing = createTrustedHeaderVerifier({
       header: 'x-forwarded-email',
       peers: ['10.0.0.1'],
