@@ -1,20 +1,9 @@
-import { beforeEach, describe, expect, it } from 'vitest'
-import { signSession, startBroker, type RunningBroker } from './peers/broker.ts'
-import { startVendor, type Vendor } from './peers/vendor.ts'
-
-let vendor: Vendor
-let broker: RunningBroker
-
-beforeEach(async () => {
-  vendor = await startVendor()
-})
+import { describe, expect, it } from 'vitest'
+import { signSession, startBroker, useBroker } from './peers/broker.ts'
 
 /** The address of a victim, which anybody can register at some providers. */
 async function askAsVictim(setting: string | undefined) {
-  broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
-    SESSION_REQUIRE_VERIFIED_EMAIL: setting,
-  })
+  const { vendor, broker } = await useBroker({ SESSION_REQUIRE_VERIFIED_EMAIL: setting })
   const session = await signSession({ sub: 'mallory', email: 'victim@example.com', email_verified: false })
   const answer = await broker.askToken({ authorization: `Bearer ${session}` })
   const warned = broker.logLines().some(({ event }) => event === 'unverified_emails_accepted')
@@ -33,7 +22,9 @@ describe('An email that its provider calls unverified', () => {
 
 describe('The data of the page', () => {
   it('names the addresses of PUBLIC_URL, each with its last slash', async () => {
-    broker = await startBroker({ PUBLIC_URL: 'https://app.example.com/widgets, https://www.example.com' })
+    const broker = await startBroker({
+      PUBLIC_URL: 'https://app.example.com/widgets, https://www.example.com',
+    })
     const data = (await (await fetch(`${broker.url}/config.json`)).json()) as object
     const publicUrls = ['https://app.example.com/widgets/', 'https://www.example.com/']
     expect(data).toMatchObject({ publicUrls })

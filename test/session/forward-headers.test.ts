@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { useBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
+import type { Vendor } from '../peers/vendor.ts'
 
 // The answers of oauth2-proxy, Authelia, authentik and vouch: claims by headers, and a body that says nothing.
 
@@ -17,7 +17,6 @@ let broker: RunningBroker
 
 beforeEach(async () => {
   service = await startEndpoint((_request, response) => void response.end())
-  vendor = await startVendor()
 })
 
 interface Answered {
@@ -29,8 +28,7 @@ interface Answered {
 /** What a signed-in user of the stand-in gets at the broker, and what the log says of it. */
 async function ask({ status, headers = {}, body }: Answered, changes: Record<string, string> = {}) {
   service.answer = (_request, response) => void response.writeHead(status, headers).end(body)
-  broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
+  ;({ vendor, broker } = await useBroker({
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
     SESSION_FORWARD_URL: `${service.origin}/oauth2/auth`,
@@ -38,7 +36,7 @@ async function ask({ status, headers = {}, body }: Answered, changes: Record<str
     SESSION_SUBJECT_CLAIM: 'header:Remote-User',
     VENDOR_TIMEOUT_MS: '1000',
     ...changes,
-  })
+  }))
   const answer = await send(`${broker.url}/widget-token`, { method: 'POST', headers: page })
   const { code, subject } = JSON.parse(answer.body) as { code?: string; subject?: string }
   const outcome = broker.logLines().find((line) => line.route === '/widget-token')?.outcome

@@ -1,29 +1,26 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { useBroker, type RunningBroker } from '../peers/broker.ts'
 import { send, type HeaderLines } from '../peers/exchange.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 const page = [['Origin', 'https://app.example.com']] as const
 const session = ['Cookie', 'session=abc; _ga=1'] as const
 
 let app: Endpoint
-let vendor: Vendor
 let broker: RunningBroker
 
 beforeEach(async () => {
   app = await startEndpoint(answerJson({ email: 'ada@example.com' }))
-  vendor = await startVendor()
 })
 
 async function open(changes: Record<string, string> = {}) {
-  broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
+  const used = await useBroker({
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
     SESSION_FORWARD_URL: `${app.origin}/me`,
     ...changes,
   })
+  broker = used.broker
 }
 
 const ask = (...lines: HeaderLines) =>

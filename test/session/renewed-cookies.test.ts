@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { useBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
-import { startVendor, type Vendor } from '../peers/vendor.ts'
+import type { Vendor } from '../peers/vendor.ts'
 
 // Apps that rotate a session (rolling sessions, refresh tokens) end the old one with each answer.
 
@@ -23,18 +23,16 @@ const renewed = 'session=new; Path=/; HttpOnly; SameSite=Lax'
 
 beforeEach(async () => {
   app = await startEndpoint(answerWith([renewed]))
-  vendor = await startVendor()
 })
 
 async function open(changes: Record<string, string | undefined> = {}) {
-  broker = await startBroker({
-    WIDGET_BASE_URL: vendor.url,
+  ;({ vendor, broker } = await useBroker({
     SESSION_MODE: 'forward-auth',
     SESSION_JWT_SECRET: undefined,
     SESSION_FORWARD_URL: `${app.origin}/me`,
     PUBLIC_URL: 'http://127.0.0.1',
     ...changes,
-  })
+  }))
 }
 
 const sameOrigin = { 'Sec-Fetch-Site': 'same-origin' }
