@@ -11,11 +11,18 @@ import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
 import { writeProblem } from './http/write-problem.ts'
 import { createAssets, type PageOptions } from './routes/page.ts'
 import { answerHealthz, answerReadyz } from './routes/probes.ts'
-import { issueWidgetToken, type WidgetTokenDependencies } from './routes/widget-token.ts'
+import { issueEmbedToken } from './routes/embed-token.ts'
+import type { TokenRouteDependencies } from './routes/token-request.ts'
+import { issueWidgetToken } from './routes/widget-token.ts'
+import type { TokenIssuer } from './returning-ai/issuer.ts'
+import type { FindIssuer } from './returning-ai/signin.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
-export interface AppDependencies extends WidgetTokenDependencies {
+export interface AppDependencies extends TokenRouteDependencies {
+  /** The doors of the vendor that are configured. The route of any other does not exist. */
+  signin?: FindIssuer
+  accessKey?: TokenIssuer
   allowedOrigins: ReadonlySet<string>
   /** Our own origins, as far as they are configured. */
   ownOrigins: ReadonlySet<string>
@@ -29,8 +36,9 @@ export interface AppDependencies extends WidgetTokenDependencies {
 
 /** The broker as a function of its dependencies. The order of these lines is the security policy. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { allowedOrigins, ownOrigins, trustedProxies, lifecycle, limits, logger, metrics, page, sessions } =
+  const { allowedOrigins, ownOrigins, trustedProxies, lifecycle, limits, logger, metrics, page } =
     dependencies
+  const { sessions, signin, accessKey } = dependencies
   const trusted = { allowed: allowedOrigins, own: ownOrigins }
   const app = createExactRouter(trustedProxies)
 
@@ -42,7 +50,8 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(rejectAmbiguousFraming)
 
   // Only a script of a trusted page, with a session.
-  tokenRoute('/widget-token', issueWidgetToken(dependencies))
+  if (signin !== undefined) tokenRoute('/widget-token', issueWidgetToken(dependencies, signin))
+  if (accessKey !== undefined) tokenRoute('/embed-token', issueEmbedToken(dependencies, accessKey))
 
   // Anyone.
   for (const { path, handlers } of createAssets(page)) openRoute(path, handlers)

@@ -12,9 +12,7 @@ import { createSessions, type SessionVerifier } from './session/sessions.ts'
 import { createIdentify } from './session/identity.ts'
 import { createVerifier } from './session/modes.ts'
 import { createTokens } from './tokens.ts'
-import { createKeyRings } from './returning-ai/keys.ts'
-import { createSignin } from './returning-ai/signin.ts'
-import { createVendorTransport } from './returning-ai/transport.ts'
+import { createDoors } from './returning-ai/doors.ts'
 
 export interface Broker {
   app: Express
@@ -55,14 +53,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     limitAnew: limits.freshQuestions,
     channel,
   })
-  const transport = createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor('signin') })
-  const keys = createKeyRings({
-    keys: vendor.apiKeys,
-    byWidgetType: vendor.apiKeysByType,
-    file: vendor.apiKeyFile,
-    logger,
-  })
-  const signin = createSignin({ transport, keys, logger, ...vendor })
+  const doors = createDoors(config, { client, logger, metrics })
   const lifecycle = createLifecycle()
   const app = createApp({
     allowedOrigins: config.allowedOrigins,
@@ -74,7 +65,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     metrics,
     sessions,
     tokens: createTokens({ limit: limits.mints, logger, metrics, cacheMs: config.tokenCacheMs }),
-    signin,
+    ...doors,
     handOnCookies: createCookieHandOn({ publicUrls: config.publicUrls, appUrl: appUrlOf(config), logger }),
     page: {
       widgetOrigin: vendor.baseUrl.origin,
@@ -84,7 +75,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     },
   })
   async function close(): Promise<void> {
-    keys.close()
+    doors.close()
     limits.close()
     channel?.close()
     for (const verifier of verifiers) verifier.close?.()

@@ -30,8 +30,8 @@ const refusals = {
   },
   identity_unusable: {
     status: 403,
-    title: 'No usable email',
-    detail: 'The session is valid, but has no single plain email address in the configured claim.',
+    title: 'No usable identity',
+    detail: 'The session is valid, but has no usable email or user identifier in the configured claim.',
   },
   email_unverified: {
     status: 403,
@@ -73,17 +73,18 @@ const refusals = {
   vendor_rejected_credentials: {
     status: 500,
     title: 'Vendor refused the API key',
-    detail: 'The operator must check WIDGET_API_KEY and WIDGET_COMMUNITY_ID.',
+    detail:
+      'The operator must check WIDGET_API_KEY and WIDGET_COMMUNITY_ID, or RAI_ACCESS_ID and RAI_ACCESS_KEY.',
   },
   vendor_rejected_request: {
     status: 500,
     title: 'Vendor refused the request',
-    detail: 'The operator must check WIDGET_COMMUNITY_ID and WIDGET_BASE_URL.',
+    detail: 'The operator must check WIDGET_COMMUNITY_ID and WIDGET_BASE_URL, or RAI_API_URL.',
   },
   vendor_bad_response: {
     status: 500,
     title: 'Unusable vendor response',
-    detail: 'The vendor sent no usable token. The operator must check WIDGET_BASE_URL.',
+    detail: 'The vendor sent no usable token. The operator must check WIDGET_BASE_URL or RAI_API_URL.',
   },
   vendor_unavailable: {
     status: 503,
@@ -134,6 +135,8 @@ export interface Diagnosis {
   vendorMs?: number
   attempts?: number
   keyId?: string
+  /** The configured name of a claim that a session lacks. */
+  claim?: string
   errorName?: string
   stack?: string[]
 }

@@ -6,7 +6,7 @@ import type { Session } from './session/identity.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
-interface TokenRequest {
+export interface TokenRequest {
   session: Session
   issuer: TokenIssuer
   signal: AbortSignal

@@ -15,19 +15,23 @@ interface Reading {
 export function findClaimConflicts(values: Environment, modes: ReadonlySet<string>): Fault[] {
   const emailClaims = splitList(values.SESSION_EMAIL_CLAIM ?? 'email')
   const subjectClaims = splitList(values.SESSION_SUBJECT_CLAIM)
-  const byHeaders = [...emailClaims, ...subjectClaims].some(isHeaderClaim)
+  const identifierClaims = splitList(values.RAI_USER_IDENTIFIERS).map((pair) => pair.replace(/^[^=]*=/, ''))
+  const byHeaders = [...emailClaims, ...subjectClaims, ...identifierClaims].some(isHeaderClaim)
   const otherModes = [...modes].filter((mode) => mode !== 'forward-auth' && mode !== '')
   const reading = { emailClaims, byHeaders, otherModes }
-  if (byHeaders && !modes.has('forward-auth')) return [...headerFaults({ emailClaims, subjectClaims })]
+  if (byHeaders && !modes.has('forward-auth'))
+    return headerFaults({
+      SESSION_EMAIL_CLAIM: emailClaims,
+      SESSION_SUBJECT_CLAIM: subjectClaims,
+      RAI_USER_IDENTIFIERS: identifierClaims,
+    })
   return [...emailFaults(values, reading), ...verifiedFaults(values, modes, reading)]
 }
 
-function headerFaults({ emailClaims, subjectClaims }: Record<'emailClaims' | 'subjectClaims', string[]>) {
+function headerFaults(claimsByName: Record<string, string[]>): Fault[] {
   const message = 'has a header: name, which only SESSION_MODE=forward-auth can read'
-  return [
-    ...(emailClaims.some(isHeaderClaim) ? [{ name: 'SESSION_EMAIL_CLAIM', message }] : []),
-    ...(subjectClaims.some(isHeaderClaim) ? [{ name: 'SESSION_SUBJECT_CLAIM', message }] : []),
-  ]
+  const names = Object.keys(claimsByName).filter((name) => claimsByName[name]!.some(isHeaderClaim))
+  return names.map((name) => ({ name, message }))
 }
 
 function emailFaults(values: Environment, { emailClaims, byHeaders, otherModes }: Reading): Fault[] {
@@ -37,7 +41,7 @@ function emailFaults(values: Environment, { emailClaims, byHeaders, otherModes }
     return [
       {
         name,
-        message: 'needs a header: name, like SESSION_SUBJECT_CLAIM, because the body is then not read',
+        message: 'needs a header: name, like the other claims, because the body is then not read',
       },
     ]
   if (otherModes.length > 0 && emailClaims.every(isHeaderClaim))

@@ -62,14 +62,12 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
     widgets: env.WIDGETS ?? [],
     vendor: {
       baseUrl: env.WIDGET_BASE_URL,
-      communityId: env.WIDGET_COMMUNITY_ID,
-      apiKeys: env.WIDGET_API_KEY,
-      apiKeyFile: keyFile,
-      apiKeysByType: new Map(env.WIDGET_API_KEYS),
       timeoutMs: env.VENDOR_TIMEOUT_MS,
       maxConnections: env.VENDOR_MAX_CONNECTIONS,
       maxQueue: env.VENDOR_MAX_QUEUE,
     },
+    signin: signinDoor(env, keyFile),
+    accessKey: accessKeyDoor(env),
     proxy: { https: env.HTTPS_PROXY, no: env.NO_PROXY },
     sessions: {
       modes: [...new Set(env.SESSION_MODE)].map((mode) => toModeSettings(mode, env)),
@@ -83,11 +81,24 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
   }
 }
 
+function signinDoor(env: Variables, file: string | undefined) {
+  const { WIDGET_COMMUNITY_ID: communityId, WIDGET_API_KEY: keys, WIDGET_API_KEYS: pairs } = env
+  if (communityId === undefined || keys === undefined) return undefined
+  return { communityId, keys, file, byWidgetType: new Map(pairs) }
+}
+
+function accessKeyDoor(env: Variables) {
+  const { RAI_ACCESS_ID: accessId, RAI_ACCESS_KEY: accessKey, RAI_API_URL: apiUrl } = env
+  if (accessId === undefined || accessKey === undefined) return undefined
+  return { accessId, accessKey, apiUrl }
+}
+
 function identityPolicy(env: Variables) {
-  const [firstKey] = env.WIDGET_API_KEY
+  const [firstKey] = env.WIDGET_API_KEY ?? []
   return {
     emailClaims: env.SESSION_EMAIL_CLAIM,
     subjectClaims: env.SESSION_SUBJECT_CLAIM,
+    identifiers: env.RAI_USER_IDENTIFIERS,
     requireVerifiedEmail: env.SESSION_REQUIRE_VERIFIED_EMAIL,
     emailDomains: new Set(env.SESSION_EMAIL_DOMAINS),
     subjectKey:

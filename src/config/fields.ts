@@ -133,6 +133,12 @@ export const widget = text('must be type:id or public:type:id', (value) => {
   return match === null ? undefined : { type: match[2]!, id: match[3]!, public: match[1] !== undefined }
 })
 
+/** A user identifier of the vendor and the claim that holds it, such as `data-customer-id=sub`. */
+export const userIdentifier = text('must be pairs such as data-customer-id=sub', (value) => {
+  const match = /^(data-[a-z0-9_-]{1,64})=([\x21-\x7e]{1,256})$/i.exec(value)
+  return match === null ? undefined : { name: match[1]!, claim: match[2]! }
+})
+
 /** A widget type with an API key of its own. */
 export const typedKey = text(
   'must be type:key pairs (no value is shown)',

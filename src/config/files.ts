@@ -40,3 +40,13 @@ function readSecret(name: string, path: string, faults: Fault[]): string | undef
   }
   return undefined
 }
+
+/** Faults for those of these variables that are not given. */
+export function required(values: Environment, names: readonly string[], message: string): Fault[] {
+  return names.filter((name) => !isGiven(values, name)).map((name) => ({ name, message }))
+}
+
+/** Also by a file that cannot be used, which has a fault of its own. */
+export function isGiven(values: Environment, name: string): boolean {
+  return values[name] !== undefined || values[`${name}_FILE`] !== undefined
+}

@@ -1,8 +1,9 @@
 import { findAlgorithmsFault, findPublicKeyFault, findSecretFault } from '../session/jwt-key.ts'
 import type { SessionMode } from '../session/modes.ts'
 import { findClaimConflicts } from './claim-rules.ts'
-import type { Environment, Fault } from './files.ts'
+import { isGiven, required, type Environment, type Fault } from './files.ts'
 import { findAddressConflicts } from './source-rules.ts'
+import { findDoorConflicts } from './door-rules.ts'
 import { splitList } from './fields.ts'
 
 // Which variables need or exclude which others. Each rule looks only at what is set, so that all faults are
@@ -24,14 +25,12 @@ export const sessionModes = Object.keys(neededByMode) as SessionMode[]
 
 export const shutdownDefaults = { delayMs: '3000', timeoutMs: '8000' }
 
-/** Settings of a future version. Ignoring them would hide that they have no effect. */
-const notYetThere = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY', 'RAI_API_URL', 'RAI_USER_IDENTIFIERS']
-
 /** Finds the faults between variables. */
 export function findConflicts(values: Environment): Fault[] {
   const modes = new Set(splitList(values.SESSION_MODE))
   return [
-    ...required(values, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY', 'SESSION_MODE'], 'is required'),
+    ...findDoorConflicts(values),
+    ...required(values, ['SESSION_MODE'], 'is required'),
     ...sessionModes
       .filter((mode) => modes.has(mode))
       .flatMap((mode) => required(values, neededByMode[mode], `is required for SESSION_MODE=${mode}`)),
@@ -40,19 +39,7 @@ export function findConflicts(values: Environment): Fault[] {
     ...findClaimConflicts(values, modes),
     ...shutdownConflicts(values),
     ...transportConflicts(values),
-    ...notYetThere
-      .filter((name) => values[name] !== undefined)
-      .map((name) => ({ name, message: 'is not available in this version: remove it' })),
   ]
-}
-
-function required(values: Environment, names: readonly string[], message: string): Fault[] {
-  return names.filter((name) => !isGiven(values, name)).map((name) => ({ name, message }))
-}
-
-/** Also by a file that cannot be used, which has an error of its own. */
-function isGiven(values: Environment, name: string): boolean {
-  return values[name] !== undefined || values[`${name}_FILE`] !== undefined
 }
 
 function jwtConflicts(values: Environment): Fault[] {

@@ -8,6 +8,7 @@ const minBytes = 16
 const secretNames = [
   'WIDGET_API_KEY',
   'WIDGET_API_KEYS',
+  'RAI_ACCESS_ID',
   'RAI_ACCESS_KEY',
   'SUBJECT_KEY',
   'SESSION_JWT_SECRET',
@@ -16,27 +17,29 @@ const secretNames = [
   'SESSION_SECRET',
 ]
 
-/** The placeholders of our documentation, and the sandbox's key, which is public. */
+/** The placeholders of our documentation, and the sandbox's keys, which are public. */
 const placeholder =
-  /^((the|your|my|some)-(\S*-)?(key|secret|password|least|middleware)(-\S*)?|what[- ].*prints|sandbox-widget-api-key)$/i
+  /^((the|your|my|some)-(\S*-)?(key|id|secret|password|least|middleware)(-\S*)?|what[- ].*prints|sandbox-(widget-api-key|access-key|access-id))$/i
 
 /** Finds secrets that are too short, and secrets that are examples. */
 export function findSecretConflicts(values: Environment): Fault[] {
   const short = needsLength
     .filter((name) => splitLines(values[name]).some(isShort))
     .map((name) => ({ name, message: `must have at least ${minBytes} bytes (its value is not shown)` }))
-  return isRehearsal(values) ? short : [...short, ...placeholders(values)]
+  return [...short, ...placeholders(values)]
 }
 
 function placeholders(values: Environment): Fault[] {
   return secretNames
+    .filter((name) => !isRehearsal(name, values))
     .filter((name) => secretsIn(name, values[name]).some((secret) => placeholder.test(secret)))
     .map((name) => ({ name, message: 'is an example from the documentation: use a secret of your own' }))
 }
 
-/** With the sandbox, the examples do no harm. */
-function isRehearsal({ WIDGET_BASE_URL: url = '' }: Environment): boolean {
-  return url.startsWith('http://')
+/** With the sandbox, the examples do no harm. Each door has an address of its own. */
+function isRehearsal(name: string, { WIDGET_BASE_URL: widgets, RAI_API_URL: api }: Environment): boolean {
+  const ofDoor = name.startsWith('RAI_') ? api : name.startsWith('WIDGET_') ? widgets : (widgets ?? api)
+  return ofDoor?.startsWith('http://') ?? false
 }
 
 function secretsIn(name: string, value: string | undefined): string[] {

@@ -3,7 +3,7 @@ import type { Variables } from './variables.ts'
 /** Every configured secret as it is used, for checks that no secret leaks. */
 export function secretsOf(env: Variables): string[] {
   const found = [
-    ...env.WIDGET_API_KEY,
+    ...(env.WIDGET_API_KEY ?? []),
     ...(env.WIDGET_API_KEYS ?? []).map(([, key]) => key),
     env.RAI_ACCESS_KEY,
     env.SUBJECT_KEY,

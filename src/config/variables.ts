@@ -10,8 +10,8 @@ export const variables = z.object({
   PORT: field.integer(0, 65_535).prefault('3000'),
   ADMIN_LISTEN: field.listenAddress.optional(),
   WIDGET_BASE_URL: field.vendorUrl.prefault('https://prod-widgets.returning.ai'),
-  WIDGET_COMMUNITY_ID: field.communityId,
-  WIDGET_API_KEY: field.apiKeys,
+  WIDGET_COMMUNITY_ID: field.communityId.optional(),
+  WIDGET_API_KEY: field.apiKeys.optional(),
   WIDGET_API_KEYS: field
     .listOf(field.typedKey)
     .refine((pairs) => new Map(pairs).size === pairs.length, 'must name each type once')
@@ -19,8 +19,11 @@ export const variables = z.object({
   WIDGETS: field.listOf(field.widget).optional(),
   RAI_ACCESS_ID: field.visible.optional(),
   RAI_ACCESS_KEY: field.headerSecret.optional(),
-  RAI_API_URL: field.vendorUrl.optional(),
-  RAI_USER_IDENTIFIERS: field.listOf(field.visible).optional(),
+  RAI_API_URL: field.vendorUrl.prefault('https://api-v2.returning.ai'),
+  RAI_USER_IDENTIFIERS: field
+    .listOf(field.userIdentifier)
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'must name each field once')
+    .optional(),
   ALLOWED_ORIGINS: field.listOf(field.origin).optional(),
   TRUST_PROXY: field.listOf(field.proxyNetwork).optional(),
   PUBLIC_URL: field.listOf(field.publicUrl).optional(),
@@ -75,6 +78,7 @@ export const variables = z.object({
 export const fromFiles = [
   'WIDGET_API_KEY',
   'WIDGET_API_KEYS',
+  'RAI_ACCESS_ID',
   'RAI_ACCESS_KEY',
   'SUBJECT_KEY',
   'SESSION_JWT_PUBLIC_KEY',

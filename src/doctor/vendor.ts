@@ -27,18 +27,24 @@ interface Attempt {
 
 /** Signs the test user in with each key, once: the guide's "API key is right and in the environment". */
 export async function checkSignin(config: Config, { client, email }: Patient): Promise<Finding> {
+  if (config.signin === undefined) return skip('WIDGET_API_KEY is not set.', 'Set it if you embed iframes.')
   if (email === undefined) return skip('No test user was named.', 'Pass the email of one with --email.')
-  const { apiKeys, apiKeysByType } = config.vendor
+  const { keys, byWidgetType } = config.signin
   const attempts: Attempt[] = []
-  for (const key of new Set([...apiKeys, ...apiKeysByType.values()]))
-    attempts.push(await attempt(createIssuerOfKey(config, client, key), email))
+  for (const key of new Set([...keys, ...byWidgetType.values()]))
+    attempts.push(await attempt(createIssuerOfKey(config, config.signin.communityId, client, key), email))
   return judgeAttempts(attempts)
 }
 
-function createIssuerOfKey({ vendor }: Config, client: HttpClient, key: string): TokenIssuer {
+function createIssuerOfKey(
+  { vendor }: Config,
+  communityId: string,
+  client: HttpClient,
+  key: string,
+): TokenIssuer {
   const transport = createVendorTransport({ client, logger: silentLogger, ...vendor })
   const keys = createKeyRings({ keys: [key], byWidgetType: new Map(), logger: silentLogger })
-  return createSignin({ transport, keys, logger: silentLogger, ...vendor })(undefined)
+  return createSignin({ transport, keys, logger: silentLogger, ...vendor, communityId })(undefined)
 }
 
 async function attempt(issuer: TokenIssuer, email: string): Promise<Attempt> {

@@ -31,13 +31,13 @@ interface KeyRingsOptions {
 
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
 export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOptions): KeyRings {
-  let current = keys.map(identify)
+  let current = keys.map(identifyKey)
   // No widget type can be called so: its tokens would be taken for those of this ring.
   const fallback = { name: '', current: () => current }
   const rings = new Map([...byWidgetType].map(([type, key]) => [type, createFixedRing(type, key)]))
 
   function replace(values: readonly string[]): void {
-    const found = values.map(identify)
+    const found = values.map(identifyKey)
     const keyIds = found.map(({ id }) => id)
     current = found
     logger.info({ event: 'api_key_file', keyIds }, 'WIDGET_API_KEY_FILE is in use as it now is')
@@ -59,11 +59,11 @@ export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOpt
 }
 
 function createFixedRing(name: string, value: string): KeyRing {
-  const keys = [identify(value)]
+  const keys = [identifyKey(value)]
   return { name, current: () => keys }
 }
 
-function identify(value: string): ApiKey {
+export function identifyKey(value: string): ApiKey {
   return { id: hash('sha256', value, 'hex').slice(0, 8), value }
 }
 

@@ -4,7 +4,7 @@ import type { Problem } from '../problems.ts'
 const intervalMs = 60_000
 
 /** What an operator must act on, each with the key's id and at most once a minute. */
-export function createVendorReport(logger: Logger) {
+export function createVendorReport(logger: Logger, settings: string) {
   const saidAt = new Map<string, number>()
 
   function isDue(event: string, keyId: string): boolean {
@@ -18,13 +18,13 @@ export function createVendorReport(logger: Logger) {
   return {
     keyRefused(keyId: string, { diagnosis: { vendorStatus } }: Problem): void {
       const event = 'vendor_rejected_credentials'
-      const advice = 'The vendor refuses this API key: check WIDGET_API_KEY and WIDGET_COMMUNITY_ID'
+      const advice = `The vendor refuses this key. Check ${settings}`
       if (isDue(event, keyId)) logger.error({ event, keyId, vendorStatus }, advice)
     },
-    /** A sign of mixed-up answers, or of an address that the vendor spells otherwise: it promises nothing about claims. */
+    /** A sign of mixed-up answers, or of another form of the same address. The vendor documents no claims, so it is no error. */
     otherHolder(keyId: string): void {
       const event = 'vendor_identity_mismatch'
-      const advice = 'A token names another email than the one it was asked for: ask the vendor why'
+      const advice = 'A token has another email than the one that was asked for. Ask the vendor why'
       if (isDue(event, keyId)) logger.warn({ event, keyId }, advice)
     },
   }

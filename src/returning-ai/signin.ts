@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { isRecord, parseJson } from '../lib/json.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { Problem } from '../problems.ts'
 import { requireEmail, type Session } from '../session/identity.ts'
+import { isKeyRefused, jsonHeaders, readAnswer, readClaims, vendorToken } from './exchange.ts'
 import type { IssuedToken, TokenIssuer } from './issuer.ts'
 import { createKeyOrder, type ApiKey, type KeyRing, type KeyRings } from './keys.ts'
 import { createVendorReport } from './report.ts'
@@ -31,7 +30,7 @@ export function createSignin(options: SigninOptions): FindIssuer {
   const { transport, keys, logger, baseUrl, communityId, timeoutMs } = options
   const url = new URL(`/widget/${communityId}/signin`, baseUrl)
   const order = createKeyOrder()
-  const report = createVendorReport(logger)
+  const report = createVendorReport(logger, 'WIDGET_API_KEY and WIDGET_COMMUNITY_ID')
 
   function createIssuer(ring: KeyRing): TokenIssuer {
     return {
@@ -63,22 +62,17 @@ export function createSignin(options: SigninOptions): FindIssuer {
   }
 
   function signIn(user: string, email: string, key: ApiKey, bounds: CallBounds): Promise<VendorAnswer> {
-    const headers = {
-      'returningai-api-key': key.value,
-      email,
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': 'returning-ai-token-broker',
-    }
+    const headers = { 'returningai-api-key': key.value, email, ...jsonHeaders }
     return transport.send({ url, headers, user, keyId: key.id }, bounds)
   }
 
   function readToken(answer: VendorAnswer, email: string, keyId: string): IssuedToken {
     const { vendorMs, attempts } = answer
-    const token = parseToken(answer, keyId)
-    const { expiresAt, email: holder } = readClaims(token, answer.headers.date)
-    if (holder !== undefined && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(keyId)
+    const { token } = readAnswer(signinAnswer, answer, keyId)
+    const claims = readClaims(token)
+    const { email: holder } = claims
+    if (typeof holder === 'string' && holder.toLowerCase() !== email.toLowerCase()) report.otherHolder(keyId)
+    const expiresAt = expiryOf(claims, answer.headers.date)
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
@@ -86,28 +80,4 @@ export function createSignin(options: SigninOptions): FindIssuer {
   return (widgetType) => issuers.get(keys.of(widgetType))!
 }
 
-function isKeyRefused(error: unknown): error is Problem {
-  return error instanceof Problem && error.code === 'vendor_rejected_credentials'
-}
-
-/** The vendor promises no charset for its token: 8 to 8192 visible ASCII characters are safe to hand on. */
-const signinAnswer = z.object({ token: z.string().regex(/^[\x21-\x7e]{8,8192}$/) })
-
-function parseToken({ body, headers, vendorMs, attempts }: VendorAnswer, keyId: string): string {
-  const json = parseJson(body)
-  const answer = signinAnswer.safeParse(json)
-  if (answer.success) return answer.data.token
-  const notJson = /json/i.test(String(headers['content-type'])) ? 'invalid_json' : 'unexpected_content_type'
-  const outcome = json === undefined ? notJson : 'invalid_shape'
-  throw new Problem('vendor_bad_response', {
-    diagnosis: { outcome, vendorStatus: 200, attempts, vendorMs, keyId },
-  })
-}
-
-/** The vendor's token is a JWT with `exp` as far as is known; one that is not lives for an unknown time. */
-function readClaims(token: string, date: unknown): { expiresAt?: number; email?: string } {
-  const parsed = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-  const claims = isRecord(parsed) ? parsed : {}
-  const { email } = claims
-  return { expiresAt: expiryOf(claims, date), email: typeof email === 'string' ? email : undefined }
-}
+const signinAnswer = z.object({ token: vendorToken })

@@ -6,7 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { parseSourceJson } from './ask-source.ts'
 import { findClaim, headerPrefix, isHeaderClaim, type Claims, type VerifiedClaims } from './claims.ts'
 import { sessionInvalid, sourceUnavailable } from './credential.ts'
-import { namesUser, type ClaimNames } from './identity.ts'
+import { claimsOf, namesUser, type ClaimNames } from './identity.ts'
 
 interface AnswerOptions {
   identity: ClaimNames
@@ -52,7 +52,7 @@ function readExpiry({ exp }: Claims): number | undefined {
 }
 
 function readHeaders({ headers }: OutboundAnswer, identity: ClaimNames): VerifiedClaims {
-  const names = [...identity.emailClaims, ...identity.subjectClaims].filter(isHeaderClaim)
+  const names = claimsOf(identity).filter(isHeaderClaim)
   const keys = names.map((name) => name.slice(headerPrefix.length).toLowerCase())
   const verified = {
     claims: {},

@@ -4,7 +4,7 @@ import { askSource } from './ask-source.ts'
 import { isHeaderClaim } from './claims.ts'
 import { createAnswerReader } from './forward-answer.ts'
 import { createCircumstancesReader, readForwarded, type QuestionHeaders } from './forward-question.ts'
-import type { ClaimNames } from './identity.ts'
+import { claimsOf, type ClaimNames } from './identity.ts'
 import { pickRenewedCookies } from './renewed-cookies.ts'
 import type { SessionVerifier } from './sessions.ts'
 
@@ -32,7 +32,7 @@ const maxBytes = 64 * 1024
  */
 export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionVerifier {
   const { client, url, cookies, timeoutMs, rememberMs, identity, publicUrls } = options
-  const byHeaders = [...identity.emailClaims, ...identity.subjectClaims].some(isHeaderClaim)
+  const byHeaders = claimsOf(identity).some(isHeaderClaim)
   const readAnswer = createAnswerReader({ ...options, byHeaders })
   const bounds = { timeoutMs, maxBytes, answerBody: byHeaders ? 'ignore' : 'decode' } as const
   return {

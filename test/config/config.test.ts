@@ -354,7 +354,7 @@ describe('A secret from a file', () => {
     ['no newline', 'key-1', ['key-1']],
     ['a second line', 'key-1\nkey-2\n', ['key-1', 'key-2']],
   ])('is read with %s', (_what, content, keys) => {
-    expect(load({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file(content) }).vendor.apiKeys).toEqual(keys)
+    expect(load({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file(content) }).signin?.keys).toEqual(keys)
   })
 
   it.each([
@@ -401,14 +401,62 @@ describe('A name of another program', () => {
   })
 })
 
-describe('A setting of a future version', () => {
+const accessKey = {
+  RAI_ACCESS_ID: 'id-1',
+  RAI_ACCESS_KEY: 'key-1',
+  RAI_USER_IDENTIFIERS: 'data-customer-id=sub,data-email=email',
+}
+const noSignin = { WIDGET_COMMUNITY_ID: '', WIDGET_API_KEY: '' }
+
+describe('The doors of the vendor', () => {
+  it('may be both, each whole', () => {
+    const { signin, accessKey: door, sessions } = load(accessKey)
+    expect(signin).toMatchObject({ communityId: 'community-1' })
+    expect(door).toEqual({
+      accessId: 'id-1',
+      accessKey: 'key-1',
+      apiUrl: new URL('https://api-v2.returning.ai'),
+    })
+    expect(sessions.identity.identifiers).toEqual([
+      { name: 'data-customer-id', claim: 'sub' },
+      { name: 'data-email', claim: 'email' },
+    ])
+  })
+
+  it('may be Access Key Embed alone, with a key of its own for subjects', () => {
+    expect(load({ ...accessKey, ...noSignin }).signin).toBeUndefined()
+    expect(faultsOf({ ...accessKey, ...noSignin, SUBJECT_KEY: '' })).toEqual([
+      'SUBJECT_KEY is required without WIDGET_API_KEY',
+    ])
+  })
+
   it.each([
-    ['RAI_ACCESS_ID', 'id-1'],
-    ['RAI_ACCESS_KEY', 'key-1'],
-    ['RAI_API_URL', 'https://api.example'],
-    ['RAI_USER_IDENTIFIERS', 'data-email=email'],
-  ])('%s is refused rather than ignored', (name, value) => {
-    expect(faultsOf({ [name]: value })).toEqual([`${name} is not available in this version: remove it`])
+    [{ ...accessKey, RAI_ACCESS_KEY: '' }, ['RAI_ACCESS_KEY']],
+    [{ ...accessKey, RAI_ACCESS_ID: '' }, ['RAI_ACCESS_ID']],
+    [{ ...accessKey, RAI_USER_IDENTIFIERS: '' }, ['RAI_USER_IDENTIFIERS']],
+    [{ RAI_USER_IDENTIFIERS: 'data-email=email' }, ['RAI_USER_IDENTIFIERS']],
+    [{ ...accessKey, RAI_USER_IDENTIFIERS: 'email=email' }, ['RAI_USER_IDENTIFIERS']],
+    [{ ...accessKey, RAI_USER_IDENTIFIERS: 'data-a=b,data-a=c' }, ['RAI_USER_IDENTIFIERS']],
+    [{ ...accessKey, RAI_USER_IDENTIFIERS: 'data-a=header:X-A' }, ['RAI_USER_IDENTIFIERS']],
+    [{ ...accessKey, WIDGET_COMMUNITY_ID: '' }, ['WIDGET_COMMUNITY_ID']],
+    [{ ...accessKey, ...noSignin, WIDGET_API_KEYS: 'a:b' }, ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY']],
+  ])('are an error when one is incomplete: %j names %j', (environment, names) => {
+    expect(faultsOf(environment).map((fault) => fault.split(' ')[0])).toEqual(names)
+  })
+
+  it.each([
+    ['WIDGET_API_KEY', 'sandbox-widget-api-key', 'WIDGET_BASE_URL'],
+    ['WIDGET_API_KEY', 'the-key-of-your-widget', 'WIDGET_BASE_URL'],
+    ['WIDGET_API_KEYS', 'store-widget:the-key-of-the-store', 'WIDGET_BASE_URL'],
+    ['RAI_ACCESS_KEY', 'sandbox-access-key', 'RAI_API_URL'],
+  ])('take the example %s=%s only for a vendor on this machine', (name, value, address) => {
+    const settings = { ...accessKey, WIDGET_BASE_URL: '', [name]: value }
+    const local = { [address]: 'http://127.0.0.1:4000' }
+    expect(faultsOf({ ...settings, ...local })).toEqual([])
+    for (const elsewhere of [{}, { [address]: 'https://vendor.example.com' }])
+      expect(faultsOf({ ...settings, ...elsewhere })).toEqual([
+        expect.stringMatching(`^${name} is an example`),
+      ])
   })
 })
 

@@ -1,12 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Claims } from '../../src/session/claims.ts'
-import {
-  createIdentify,
-  isPlainEmail,
-  requireEmail,
-  type IdentityPolicy,
-} from '../../src/session/identity.ts'
+import { createIdentify, requireEmail, type IdentityPolicy } from '../../src/session/identity.ts'
+import { isPlainEmail } from '../../src/session/email.ts'
 
 const usual: IdentityPolicy = {
   emailClaims: ['email'],
