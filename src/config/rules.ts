@@ -60,7 +60,7 @@ function partyConflicts(values: Environment): Fault[] {
   if (values[name] !== 'true') return []
   if (values.SESSION_JWT_AUTHORIZED_PARTY === undefined)
     return [{ name, message: 'needs SESSION_JWT_AUTHORIZED_PARTY' }]
-  const fromCookie = /(^|,)\s*cookie:/.test(values.SESSION_JWT_SOURCE ?? '')
+  const fromCookie = splitList(values.SESSION_JWT_SOURCE).some((source) => source.startsWith('cookie:'))
   return faultOf(name, fromCookie ? undefined : 'needs a cookie:NAME in SESSION_JWT_SOURCE')
 }
 

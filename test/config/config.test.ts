@@ -215,6 +215,8 @@ describe('A configuration that lacks a required setting', () => {
     [{ SESSION_MODE: 'trusted-header' }, ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF']],
     [{ SESSION_MODE: 'express-session' }, ['SESSION_STORE_URL', 'SESSION_SECRET']],
     [{ SESSION_MODE: 'jwt,forward-auth' }, ['SESSION_FORWARD_URL']],
+    [{ SESSION_MODE: 'jwt, forward-auth ,' }, ['SESSION_FORWARD_URL']],
+    [{ SESSION_MODE: 'trusted-header,' }, ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF']],
   ])('%j is refused, and the error names %j', (environment, names) => {
     const faults = faultsOf(environment)
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(names)
