@@ -3,7 +3,7 @@ FROM node:24.22.3-bookworm-slim AS build
 WORKDIR /broker
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig.json ./
+COPY tsconfig.json build.js ./
 COPY src ./src
 COPY public ./public
 RUN npm run build && npm prune --omit=dev

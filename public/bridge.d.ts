@@ -1,12 +1,35 @@
 /** What `bridge.js` adds to a page: one global, three events on `document`, one element. */
 export {}
 
-/** The global `returningAI`. Neither function ever rejects. */
+/** The state of the script's own token URL. */
+export interface State {
+  readonly status: 'pending' | 'signed-in' | 'signed-out' | 'error'
+  /** The problem code of `signed-out` and `error`. */
+  readonly code?: string
+  /** Of `error`: whether the bridge tries again by itself. */
+  readonly retrying?: boolean
+}
+
+export interface Options {
+  /**
+   * For callers without a cookie: called anew for each request; `null` means that nobody is signed in. The result is
+   * never stored.
+   */
+  headers: () => HeadersInit | null | Promise<HeadersInit | null>
+}
+
+/** The global `returningAI`. None of its functions ever rejects. */
 export interface ReturningAI {
   /** Drops what is held, asks the broker for newly minted tokens; resolves to whether there is one now. */
   refresh(): Promise<boolean>
   /** Forgets the user in all tabs and reloads the widgets; nothing is asked again until `refresh()`. */
   signOut(): Promise<void>
+  /** Gives the headers of a caller without a cookie, and begins anew. */
+  configure(options: Options): void
+  /** Frozen, and another object after each change. */
+  readonly state: State
+  /** Resolves once, at the first outcome that is not a retry. Never rejects. */
+  readonly ready: Promise<State>
 }
 
 export interface TokenDetail {
@@ -23,17 +46,17 @@ export interface TokenDetail {
 export interface SignedOutDetail {
   /** `session`: the broker answered 401. `sign-out`: `signOut()` was called. `other-tab`: either, elsewhere. */
   reason: 'session' | 'sign-out' | 'other-tab'
-  /** Of `session`, the broker's problem code: `session_missing` where none came, `session_invalid` where it was refused. */
+  /** Of `session`, the problem code: `session_missing` where none came, `session_invalid` where it was refused. */
   code: string
 }
 
 export interface ErrorDetail {
   tokenUrl: string
-  /** The broker's problem code, or `network`, `no_token`, `token_refused`, `http_<status>`. */
+  /** The broker's problem code, or `network`, `no_token`, `token_refused`, `headers`, `http_<status>`. */
   code: string
   /** HTTP status; 0 for a redirect, -1 when there was no readable answer. */
   status: number
-  /** True: the bridge goes on trying by itself. False: it waits for `refresh()` or the next page load. */
+  /** True: the bridge is trying again. False: it waits for a widget, for minutes, or for `refresh()`. */
   retrying: boolean
 }
 
@@ -43,6 +66,7 @@ export interface ReturningAIWidgetElement extends HTMLElement {}
 declare global {
   interface Window {
     readonly returningAI: ReturningAI
+    returningAIConfig?: Options
   }
   var returningAI: ReturningAI
   interface DocumentEventMap {

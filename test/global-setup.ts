@@ -15,10 +15,16 @@ export function setup(): () => void {
 
 /** Builds unless the build is newer than every source. Types are checked elsewhere. */
 function build(): void {
-  const entry = join(root, 'dist/server.js')
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-  const newest = Math.max(...sources.map((name) => statSync(join(root, 'src', name)).mtimeMs))
-  if (existsSync(entry) && statSync(entry).mtimeMs > newest) return
+  const entries = ['dist/server.js', 'dist/public/bridge.js.gz'].map((name) => join(root, name))
+  const oldest = Math.min(...entries.map((entry) => (existsSync(entry) ? statSync(entry).mtimeMs : 0)))
+  const sources = ['src', 'public', 'package.json', 'build.js'].map((name) => join(root, name))
+  if (oldest > Math.max(...sources.flatMap(timesIn))) return
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  spawnSync(process.execPath, [compiler, '--noCheck'], { cwd: root, stdio: 'inherit' })
+  for (const args of [[compiler, '--noCheck'], [join(root, 'build.js')]])
+    spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+}
+
+function timesIn(path: string): number[] {
+  const names = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }) : ['']
+  return names.map((name) => statSync(join(path, name)).mtimeMs)
 }

@@ -55,7 +55,7 @@ describe('The image', () => {
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(lines[0]).toBe('*')
-    const allowed = /^!(package(-lock)?\.json|\.npmrc|tsconfig\.json|src|public)$/
+    const allowed = /^!(package(-lock)?\.json|\.npmrc|tsconfig\.json|build\.js|src|public)$/
     expect(lines.slice(1).filter((line) => !allowed.test(line))).toEqual([])
   })
 
@@ -100,7 +100,7 @@ describe('The image', () => {
 
   it('has neither bench nor demo nor sandbox', async () => {
     const names = [...(await readdir(join(files, 'dist'))), ...(await readdir(join(files, 'public')))]
-    expect(names).toEqual(expect.arrayContaining(['server.js', 'doctor', 'bridge.js', 'index.html']))
+    expect(names).toEqual(expect.arrayContaining(['server.js', 'doctor', 'public', 'index.html']))
     expect(names.filter((name) => /^(bench|demo|sandbox)$/.test(name))).toEqual([])
   })
 

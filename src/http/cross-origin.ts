@@ -33,7 +33,16 @@ export function allowOrigins(allowed: OriginSet): RequestHandler {
     origin: true,
     credentials: true,
     methods: ['POST'],
-    allowedHeaders: ['Authorization', 'Cache-Control', 'Content-Type', 'Email', 'X-Requested-With'],
+    // Tracing libraries wrap the page's `fetch` and add the last two.
+    allowedHeaders: [
+      'Authorization',
+      'Cache-Control',
+      'Content-Type',
+      'Email',
+      'X-Requested-With',
+      'Traceparent',
+      'Tracestate',
+    ],
     exposedHeaders: ['Retry-After', 'X-Request-Id'],
     maxAge: 600,
   })

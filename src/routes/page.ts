@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
+import { compress, serveAsset, type Asset } from '../http/asset.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
+import { Problem } from '../problems.ts'
 
 export interface PageOptions {
   widgetOrigin: string
@@ -13,7 +14,7 @@ export interface PageOptions {
   publicUrls: readonly URL[]
 }
 
-export interface Asset {
+export interface AssetRoute {
   path: string
   handlers: RequestHandler[]
 }
@@ -21,34 +22,51 @@ export interface Asset {
 const html = 'text/html; charset=utf-8'
 const javascript = 'text/javascript; charset=utf-8'
 const pageModules = ['page.js', 'dom.js', 'status.js', 'widgets.js']
+const scripts = ['bridge', 'embed']
 
-export const version: string = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-).version
+const root = new URL('../../', import.meta.url)
+const built = new URL('dist/public/', root)
+
+export const version: string = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version
+
+/** Versions that a security fix replaced: 1.0.0 handed the former user's token to a page that was prerendered. */
+const withdrawn = ['bridge-1.0.0.js']
 
 /** The static files, as a fixed list: no path of a request ever reaches the file system. */
-export function createAssets({ publicUrls, ...options }: PageOptions): Asset[] {
+export function createAssets({ publicUrls, ...options }: PageOptions): AssetRoute[] {
   const { widgetOrigin } = options
   const config = JSON.stringify({ ...options, publicUrls: publicUrls.map(asFolder), version })
   const onPage = pageHeaders(widgetOrigin)
-  const briefly = 'public, max-age=300'
-  const forEver = 'public, max-age=31536000, immutable'
   return [
-    { path: '/', handlers: [onPage, serve(read('index.html'), html)] },
-    ...pageModules.map((name) => ({ path: `/${name}`, handlers: [onPage, serve(read(name), javascript)] })),
-    { path: '/page.css', handlers: [onPage, serve(read('page.css'), 'text/css; charset=utf-8')] },
+    { path: '/', handlers: [onPage, serveFile('index.html', html)] },
+    ...pageModules.map((name) => ({ path: `/${name}`, handlers: [onPage, serveFile(name, javascript)] })),
+    { path: '/page.css', handlers: [onPage, serveFile('page.css', 'text/css; charset=utf-8')] },
     {
       path: '/config.json',
-      handlers: [dataHeaders, serve(Buffer.from(config), 'application/json; charset=utf-8')],
+      handlers: [
+        dataHeaders,
+        serveAsset({
+          type: 'application/json; charset=utf-8',
+          cacheControl: 'no-cache',
+          ...compress(config),
+        }),
+      ],
     },
-    {
-      path: '/bridge.js',
-      handlers: [scriptHeaders, openToAll, serve(read('bridge.js'), javascript, briefly)],
-    },
-    {
-      path: `/bridge-${version}.js`,
-      handlers: [scriptHeaders, openToAll, serve(read('bridge.js'), javascript, forEver)],
-    },
+    ...scripts.filter((name) => existsSync(new URL(`${name}.js`, built))).flatMap(scriptRoutes),
+    ...withdrawn.map((name) => ({ path: `/${name}`, handlers: [refuseWithdrawn] })),
+  ]
+}
+
+/** A script for other sites, under a name that follows us and under one whose bytes never change. */
+function scriptRoutes(name: string): AssetRoute[] {
+  const serve = (cacheControl: string) => [
+    scriptHeaders,
+    openToAll,
+    serveFile(`${name}.js`, javascript, cacheControl),
+  ]
+  return [
+    { path: `/${name}.js`, handlers: serve('public, max-age=300') },
+    { path: `/${name}-${version}.js`, handlers: serve('public, max-age=31536000, immutable') },
   ]
 }
 
@@ -63,20 +81,15 @@ const openToAll: RequestHandler = (_request, response, next) => {
   next()
 }
 
-function serve(body: Buffer, type: string, cacheControl = 'no-cache'): RequestHandler {
-  const etag = `"${hash('sha256', body, 'base64url').slice(0, 27)}"`
-  return function serveAsset(request, response) {
-    response.preset({ 'cache-control': cacheControl, etag })
-    if (request.fresh) {
-      response.status(304).end()
-      return
-    }
-    // HTTP/1.0, which nginx speaks by default, needs the length: without it, half an answer looks complete.
-    response.preset({ 'content-type': type, 'content-length': body.length })
-    response.end(body)
-  }
+const refuseWithdrawn: RequestHandler = () => {
+  throw new Problem('not_found', { diagnosis: { outcome: 'version_withdrawn' } })
 }
 
-function read(name: string): Buffer {
-  return readFileSync(new URL(`../../public/${name}`, import.meta.url))
+function serveFile(name: string, type: string, cacheControl = 'no-cache'): RequestHandler {
+  return serveAsset({ type, cacheControl, ...readEncodings(name) })
+}
+
+function readEncodings(name: string): Pick<Asset, 'identity' | 'br' | 'gzip'> {
+  const read = (ending: string) => readFileSync(new URL(`${name}${ending}`, built))
+  return { identity: read(''), br: read('.br'), gzip: read('.gz') }
 }

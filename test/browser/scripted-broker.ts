@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { startSite, type Received, type Site } from './sites.ts'
 
-const BRIDGE = readFileSync(new URL('../../public/bridge.js', import.meta.url))
+const BRIDGE = readFileSync(new URL('../../dist/public/bridge.js', import.meta.url))
 
 export interface Answer {
   status?: number

@@ -247,7 +247,8 @@ describe('CORS', () => {
       'access-control-allow-origin': allowed,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'POST',
-      'access-control-allow-headers': 'Authorization,Cache-Control,Content-Type,Email,X-Requested-With',
+      'access-control-allow-headers':
+        'Authorization,Cache-Control,Content-Type,Email,X-Requested-With,Traceparent,Tracestate',
       'access-control-max-age': '600',
       vary: 'Origin',
     })

@@ -32,6 +32,7 @@ const data = {
 }
 const script = {
   ...everywhere,
+  vary: 'Accept-Encoding',
   'content-security-policy': inert,
   'cross-origin-resource-policy': 'cross-origin',
   'access-control-allow-origin': '*',
@@ -40,6 +41,7 @@ const script = {
 }
 const page = {
   ...everywhere,
+  vary: 'Accept-Encoding',
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
@@ -68,7 +70,12 @@ describe('Every header of an answer', () => {
     ['the page script', 'GET', '/page.js', { ...page, 'content-type': 'text/javascript; charset=utf-8' }],
     ['the page style', 'GET', '/page.css', { ...page, 'content-type': 'text/css; charset=utf-8' }],
     ['the bridge', 'GET', '/bridge.js', script],
-    ['the page data', 'GET', '/config.json', { ...data, ...json, 'cache-control': 'no-cache' }],
+    [
+      'the page data',
+      'GET',
+      '/config.json',
+      { ...data, ...json, 'cache-control': 'no-cache', vary: 'Accept-Encoding' },
+    ],
     ['a probe', 'GET', '/healthz', { ...data, ...json, 'cache-control': 'no-store' }],
     ['an unknown path', 'GET', '/nowhere', { ...data, ...problem }],
     ['a refused method', 'POST', '/healthz', { ...data, ...problem, allow: 'GET, HEAD' }],

@@ -1,0 +1,39 @@
+import { pause } from './page.ts'
+
+/** The name that the tabs of one origin share: of the channel, of the lock, and of the guide's place in storage. */
+export const NAME = 'returning-ai-widget-token'
+
+/** Which user a broker named; `null` for none. Never a token: each tab has its own from the broker. */
+export interface Notice {
+  broker: string
+  subject: string | null
+}
+
+let channel: BroadcastChannel | undefined
+let first = true
+
+/** Opens the channel to the other tabs, where the browser has one. What they say is checked for its shape only. */
+export function openChannel(hear: (notice: Notice) => void): void {
+  if (!window.BroadcastChannel) return
+  channel = new BroadcastChannel(NAME)
+  channel.addEventListener('message', ({ data }) => typeof data?.broker === 'string' && hear(data))
+}
+
+export function tell(notice: Notice): void {
+  const send = channel?.postMessage.bind(channel)
+  send?.(notice)
+}
+
+/**
+ * Lets one tab ask at a time; a frozen tab may keep the lock, so nobody waits for it for more than three seconds. The
+ * first request of a page does not wait: the lock alone takes up to 54 ms.
+ */
+export async function inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
+  if (first || !navigator.locks) {
+    first = false
+    return send()
+  }
+  const patience = new AbortController()
+  void pause(3_000).then(() => patience.abort())
+  return navigator.locks.request(NAME, { signal: patience.signal }, send).catch(send)
+}
