@@ -71,7 +71,9 @@ describe('The limit of tokens minted per user', () => {
   ])('counts no request while the vendor %s', async (_state, failures, status, headers) => {
     const broker = await start({ RATE_LIMIT_PER_MINUTE: '21' })
     vendor.answerWith((response) => void response.writeHead(status, headers).end())
-    await statuses(failures, broker)
+    await broker.askToken()
+    for (let user = 1; user < failures; user += 1)
+      await broker.askToken(await bearer({ sub: `user-${user}`, email: `user-${user}@example.com` }))
     vendor.answerWith()
     const seen = vendor.requests.length
     expect(new Set(await statuses(30, broker))).toEqual(new Set([503]))
