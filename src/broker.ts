@@ -1,6 +1,7 @@
 import type { Express } from 'express'
 import { createApp } from './app.ts'
 import type { Config } from './config/config.ts'
+import { watchSecretFiles } from './config/secret-watch.ts'
 import { createHttpClient } from './outbound/client.ts'
 import { createChannel } from './outbound/redis-channel.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -10,7 +11,7 @@ import { createLifecycle, type Lifecycle } from './http/lifecycle.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { createSessions, type SessionVerifier } from './session/sessions.ts'
 import { createIdentify } from './session/identity.ts'
-import { createVerifier } from './session/modes.ts'
+import { createRotatingVerifier } from './session/rotation.ts'
 import { createTokens } from './tokens.ts'
 import { createDoors } from './returning-ai/doors.ts'
 
@@ -42,7 +43,12 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   // An app may answer with some twenty kilobytes of cookies.
   const sourceClient = createHttpClient({ ...outbound, maxHeaderBytes: 64 * 1024 })
   const verifiers = config.sessions.modes.map((mode) =>
-    createVerifier(mode, { client: sourceClient, publicUrls: config.publicUrls, logger, ...config.sessions }),
+    createRotatingVerifier(mode, {
+      client: sourceClient,
+      publicUrls: config.publicUrls,
+      logger,
+      ...config.sessions,
+    }),
   )
   const limits = createRateLimits({ ...config.rateLimit, logger })
   const channel = createReplicaChannel(verifiers, config, logger)
@@ -74,8 +80,17 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
       publicUrls: config.publicUrls,
     },
   })
+  /** Takes the secrets that a file now holds. Everything else of the configuration is as it was at start. */
+  function applySecrets(changed: Config): void {
+    doors.replace(changed)
+    limits.useRedis(changed.rateLimit.redisUrl)
+    for (const one of [client, sourceClient]) one.useProxy(changed.proxy.https)
+    for (const [index, mode] of changed.sessions.modes.entries()) verifiers[index]?.replace(mode)
+  }
+  const secretWatch = watchSecretFiles({ config, apply: applySecrets, logger })
+
   async function close(): Promise<void> {
-    doors.close()
+    secretWatch.close()
     limits.close()
     channel?.close()
     for (const verifier of verifiers) verifier.close?.()

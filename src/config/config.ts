@@ -2,13 +2,26 @@ import { createHmac } from 'node:crypto'
 import { toModeSettings } from './modes.ts'
 import { findConflicts } from './rules.ts'
 import { secretsOf } from './secrets.ts'
-import { resolveSources, type Environment, type Fault } from './files.ts'
+import { resolveSources, type Environment, type Fault, type ReadSecret } from './files.ts'
+import { readSecretFile } from './secret-file.ts'
 import { findNearMisses, findUnknownNames } from './names.ts'
 import { findSecretConflicts } from './secret-rules.ts'
 import { findSlips } from './slips.ts'
 import { fromFiles, variableNames, variables, type Variables } from './variables.ts'
 
-export type Config = ReturnType<typeof loadConfig>
+export interface Config extends ReturnType<typeof toConfig> {
+  secretFiles: SecretFiles
+  /** What may be a slip, without being an error. */
+  warnings: ReturnType<typeof findNearMisses>
+}
+
+/** The files that secrets came from, by the names of the secrets. */
+interface SecretFiles {
+  paths: ReadonlyMap<string, string>
+  contents: ReadonlyMap<string, string>
+  /** The same configuration with other contents; throws `ConfigError`. */
+  reload(contents: ReadonlyMap<string, string>): Config
+}
 
 /** An invalid configuration, with every fault by name and never by value. */
 export class ConfigError extends Error {
@@ -26,11 +39,11 @@ export class ConfigError extends Error {
 }
 
 /** Reads the configuration from an environment. Throws `ConfigError` with all faults at once. */
-export function loadConfig(env: Environment) {
+export function loadConfig(env: Environment, read: ReadSecret = readSecretFile): Config {
   const faults: Fault[] = []
-  const values = resolveSources(env, fromFiles, faults)
+  const values = resolveSources(env, { names: fromFiles, read }, faults)
   const known = new Set([...variableNames, ...fromFiles.map((name) => `${name}_FILE`)])
-  const parsed = variables.safeParse(values)
+  const parsed = variables.safeParse(endSecretLines(values))
   const slips = findSlips(values, variableNames)
   faults.push(...findUnknownNames(values, known), ...findConflicts(values), ...findSecretConflicts(values))
   for (const { path, message } of parsed.error?.issues ?? []) {
@@ -41,7 +54,11 @@ export function loadConfig(env: Environment) {
   const all = [...slips, ...faults.filter(({ name }) => !slipped.has(name))]
   const distinct = [...new Map(all.map((fault) => [`${fault.name} ${fault.message}`, fault])).values()]
   if (!parsed.success || distinct.length > 0) throw new ConfigError(distinct)
-  return { ...toConfig(parsed.data, values), warnings: findNearMisses(env) }
+  return {
+    ...toConfig(parsed.data),
+    secretFiles: findSecretFiles(env, values),
+    warnings: findNearMisses(env),
+  }
 }
 
 /** Which entry of a list is meant, counted from 1. */
@@ -49,8 +66,23 @@ function entryOf([, index]: readonly PropertyKey[], value = ''): string {
   return typeof index === 'number' && value.includes(',') ? ` (entry ${index + 1} is not)` : ''
 }
 
+/** In a file each line is one secret, commas included: the line break tells the field of the list which of the two it has. */
+function endSecretLines(values: Environment): Environment {
+  const { SESSION_SECRET: list, SESSION_SECRET_FILE: file } = values
+  return list === undefined || file === undefined ? values : { ...values, SESSION_SECRET: `${list}\n` }
+}
+
+function findSecretFiles(env: Environment, values: Environment): SecretFiles {
+  const named = fromFiles.filter((name) => values[`${name}_FILE`] !== undefined)
+  return {
+    paths: new Map(named.map((name) => [name, values[`${name}_FILE`]!])),
+    contents: new Map(named.map((name) => [name, values[name]!])),
+    reload: (contents) => loadConfig(env, (_path, name) => contents.get(name)!),
+  }
+}
+
 /** Gives the variables the names that the broker uses. Beyond this point, no environment name is known. */
-function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment) {
+function toConfig(env: Variables) {
   return {
     listen: { host: env.HOST, port: env.PORT },
     adminListen: env.ADMIN_LISTEN,
@@ -66,7 +98,7 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
       maxConnections: env.VENDOR_MAX_CONNECTIONS,
       maxQueue: env.VENDOR_MAX_QUEUE,
     },
-    signin: signinDoor(env, keyFile),
+    signin: signinDoor(env),
     accessKey: accessKeyDoor(env),
     proxy: { https: env.HTTPS_PROXY, no: env.NO_PROXY },
     sessions: {
@@ -81,10 +113,10 @@ function toConfig(env: Variables, { WIDGET_API_KEY_FILE: keyFile }: Environment)
   }
 }
 
-function signinDoor(env: Variables, file: string | undefined) {
+function signinDoor(env: Variables) {
   const { WIDGET_COMMUNITY_ID: communityId, WIDGET_API_KEY: keys, WIDGET_API_KEYS: pairs } = env
   if (communityId === undefined || keys === undefined) return undefined
-  return { communityId, keys, file, byWidgetType: new Map(pairs) }
+  return { communityId, keys, byWidgetType: new Map(pairs) }
 }
 
 function accessKeyDoor(env: Variables) {

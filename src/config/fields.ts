@@ -22,17 +22,39 @@ export const headerSecret = text(
   (value) => (isHeaderSecret(value) ? value : undefined),
 )
 
-/** The lines of the key file: the key in use, and one to use when the vendor refuses the first. */
-export const apiKeys = text(
+/** Secrets that stand alone, from a file: the one in use, and a second line while it is being replaced. */
+export const headerSecrets = twoLines(
+  isHeaderSecret,
   'must be one or two lines of visible ASCII, and not a placeholder (its value is not shown)',
-  (value) => {
-    const keys = value.split(/\r?\n/)
-    return keys.length <= 2 && keys.every(isHeaderSecret) ? keys : undefined
-  },
 )
 
-/** A PEM, also on one line with `\\n` as line breaks. The rules check whether the key fits. */
-export const pem = z.string().transform((value) => value.replaceAll('\\n', '\n'))
+export const visibleSecrets = twoLines(
+  (value) => /^[\x21-\x7e]{1,1024}$/.test(value),
+  'must be one or two lines of visible ASCII without spaces (its value is not shown)',
+)
+
+/** The rules check whether they are long enough. */
+export const anySecrets = twoLines(
+  (value) => value !== '',
+  'must be one or two lines (its value is not shown)',
+)
+
+/** Secrets of any text: comma-separated, or one a line where there is a line break. */
+export const secretList = z
+  .string()
+  .transform((value) =>
+    value.includes('\n') ? value.replace(/\r?\n$/, '').split(/\r?\n/) : splitList(value),
+  )
+  .pipe(z.array(z.string().min(1)).min(1, 'must name at least one'))
+
+/** PEMs, also on one line with `\\n` as line breaks. The rules check whether the keys fit. */
+export const pems = z.string().transform(splitPem)
+
+/** The keys or certificates of a PEM; of what is no PEM, its text. */
+export function splitPem(value: string): string[] {
+  const pem = value.replaceAll('\\n', '\n')
+  return pem.match(/-----BEGIN [^-]+-----[^-]*-----END [^-]+-----/g) ?? [pem]
+}
 
 const plainHost = /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/
 
@@ -161,6 +183,18 @@ export function listOf<Value>(field: z.ZodType<Value, string>) {
 export function splitList(value = ''): string[] {
   const entries = value.split(',').map((entry) => entry.trim())
   return entries.filter((entry, index) => entry !== '' || index < entries.length - 1)
+}
+
+/** One or two secrets, one a line. */
+function twoLines(isSecret: (value: string) => boolean, message: string) {
+  return text(message, (value) => {
+    const secrets = splitLines(value)
+    return secrets.length <= 2 && secrets.every(isSecret) ? secrets : undefined
+  })
+}
+
+export function splitLines(value = ''): string[] {
+  return value === '' ? [] : value.split(/\r?\n/)
 }
 
 /** Makes a field from a parser that returns undefined for an invalid value. */

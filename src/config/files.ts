@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { SecretFileError } from './secret-file.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -8,18 +8,28 @@ export interface Fault {
   message: string
 }
 
+/** The content of the file that is named for a secret. Throws `SecretFileError`. */
+export type ReadSecret = (path: string, name: string) => string
+
+interface SecretSource {
+  names: readonly string[]
+  read: ReadSecret
+}
+
 /** Drops empty variables, and sets `X` to the content of each `X_FILE`. */
-export function resolveSources(env: Environment, secrets: readonly string[], faults: Fault[]): Environment {
+export function resolveSources(env: Environment, secrets: SecretSource, faults: Fault[]): Environment {
   const values = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   )
   addLowerCaseProxy(values)
-  for (const name of secrets) {
+  for (const name of secrets.names) {
     const path = values[`${name}_FILE`]
     if (path === undefined) continue
     if (values[name] !== undefined)
       faults.push({ name, message: `is set together with ${name}_FILE: keep one of them` })
-    values[name] = readSecret(`${name}_FILE`, path, faults)
+    const found = readSecret(secrets.read, path, name)
+    if ('message' in found) faults.push({ name: `${name}_FILE`, message: found.message })
+    else values[name] = found.content
   }
   return values
 }
@@ -30,15 +40,14 @@ function addLowerCaseProxy(values: Environment): void {
   values.NO_PROXY ??= values.no_proxy || undefined
 }
 
-function readSecret(name: string, path: string, faults: Fault[]): string | undefined {
+function readSecret(read: ReadSecret, path: string, name: string): { content: string } | { message: string } {
   try {
-    const content = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
-    if (content !== '') return content
-    faults.push({ name, message: 'names an empty file' })
-  } catch {
-    faults.push({ name, message: 'names a file that cannot be read' })
+    const content = read(path, name)
+    return content === '' ? { message: 'names an empty file' } : { content }
+  } catch (error) {
+    if (!(error instanceof SecretFileError)) throw error
+    return { message: error.message }
   }
-  return undefined
 }
 
 /** Faults for those of these variables that are not given. */

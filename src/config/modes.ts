@@ -16,14 +16,14 @@ export function toModeSettings(mode: SessionMode, env: Variables): ModeSettings 
         source: env.SESSION_INTROSPECTION_SOURCE,
         url: need(env.SESSION_INTROSPECTION_URL),
         clientId: need(env.SESSION_INTROSPECTION_CLIENT_ID),
-        clientSecret: need(env.SESSION_INTROSPECTION_CLIENT_SECRET),
+        clientSecrets: need(env.SESSION_INTROSPECTION_CLIENT_SECRET),
       }
     case 'trusted-header':
       return {
         mode,
         header: need(env.SESSION_HEADER),
         peers: need(env.SESSION_HEADER_PEERS),
-        proof: need(env.SESSION_HEADER_PROOF),
+        proofs: need(env.SESSION_HEADER_PROOF),
       }
     case 'express-session':
       return {
@@ -44,14 +44,14 @@ function jwtSettings(env: Variables): JwtSettings {
     audiences: env.SESSION_JWT_AUDIENCE ?? [],
     authorizedParties: env.SESSION_JWT_AUTHORIZED_PARTY ?? [],
     authorizedPartyOptional: env.SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL,
-    algorithms: jwtAlgorithms(env),
+    algorithms: jwtAlgorithms(env.SESSION_JWT_ALGORITHMS, env.SESSION_JWT_SECRET !== undefined),
   }
 }
 
 function jwtKey(env: Variables) {
   if (env.SESSION_JWT_JWKS_URL !== undefined) return { jwksUrl: env.SESSION_JWT_JWKS_URL }
-  if (env.SESSION_JWT_PUBLIC_KEY !== undefined) return { publicKeys: [env.SESSION_JWT_PUBLIC_KEY] }
-  return { secrets: [need(env.SESSION_JWT_SECRET)] }
+  if (env.SESSION_JWT_PUBLIC_KEY !== undefined) return { publicKeys: env.SESSION_JWT_PUBLIC_KEY }
+  return { secrets: need(env.SESSION_JWT_SECRET) }
 }
 
 function need<Value>(value: Value | undefined): Value {

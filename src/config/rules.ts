@@ -4,7 +4,7 @@ import { findClaimConflicts } from './claim-rules.ts'
 import { isGiven, required, type Environment, type Fault } from './files.ts'
 import { findAddressConflicts } from './source-rules.ts'
 import { findDoorConflicts } from './door-rules.ts'
-import { splitList } from './fields.ts'
+import { splitLines, splitList, splitPem } from './fields.ts'
 
 // Which variables need or exclude which others. Each rule looks only at what is set, so that all faults are
 // reported at once.
@@ -79,23 +79,25 @@ function asymmetricConflicts(values: Environment): Fault[] {
 
 function keyConflicts(values: Environment): Fault[] {
   const { SESSION_JWT_SECRET: secret, SESSION_JWT_PUBLIC_KEY: pem } = values
-  const algorithms = jwtAlgorithms(values)
+  const symmetric = secret !== undefined
+  const algorithms = jwtAlgorithms(values.SESSION_JWT_ALGORITHMS, symmetric)
   return [
-    faultOf('SESSION_JWT_ALGORITHMS', findAlgorithmsFault(algorithms, secret !== undefined)),
-    faultOf('SESSION_JWT_SECRET', secret && findSecretFault(secret)),
-    faultOf('SESSION_JWT_PUBLIC_KEY', pem && findPublicKeyFault(pem.replaceAll('\\n', '\n'), algorithms)),
+    faultOf('SESSION_JWT_ALGORITHMS', findAlgorithmsFault(algorithms, symmetric)),
+    ...splitLines(secret).map((each) => faultOf('SESSION_JWT_SECRET', findSecretFault(each))),
+    ...(pem === undefined ? [] : pemConflicts(splitPem(pem), algorithms)),
   ].flat()
 }
 
-type JwtNames = { SESSION_JWT_ALGORITHMS?: string; SESSION_JWT_SECRET?: string }
+function pemConflicts(pems: readonly string[], algorithms: readonly string[]): Fault[] {
+  const faults = pems.map((each) => findPublicKeyFault(each, algorithms))
+  if (pems.length > 2) faults.push('must hold one key, or two while the first is being replaced')
+  return faults.flatMap((fault) => faultOf('SESSION_JWT_PUBLIC_KEY', fault))
+}
 
 /** The allowed algorithms, or the default for this kind of key. */
-export function jwtAlgorithms({
-  SESSION_JWT_ALGORITHMS: list,
-  SESSION_JWT_SECRET: secret,
-}: JwtNames): string[] {
+export function jwtAlgorithms(list: string | undefined, symmetric: boolean): string[] {
   if (list !== undefined) return splitList(list)
-  return secret === undefined ? ['RS256', 'ES256', 'EdDSA'] : ['HS256']
+  return symmetric ? ['HS256'] : ['RS256', 'ES256', 'EdDSA']
 }
 
 function faultOf(name: string, message: string | undefined): Fault[] {
@@ -116,8 +118,19 @@ function transportConflicts(values: Environment): Fault[] {
     const message = 'turns TLS verification off: remove it, and name a private CA in NODE_EXTRA_CA_CERTS'
     faults.push({ name: 'NODE_TLS_REJECT_UNAUTHORIZED', message })
   }
-  if (values.WIDGET_API_KEY?.includes('\n') && values.WIDGET_API_KEY_FILE === undefined) {
-    faults.push({ name: 'WIDGET_API_KEY', message: 'may have two lines only in WIDGET_API_KEY_FILE' })
-  }
-  return faults
+  return [...faults, ...lineConflicts(values)]
+}
+
+const rotating = [
+  'WIDGET_API_KEY',
+  'SESSION_JWT_SECRET',
+  'SESSION_INTROSPECTION_CLIENT_SECRET',
+  'SESSION_HEADER_PROOF',
+]
+
+/** A line break in a variable is a slip; in a file, it separates the new secret from the old one. */
+function lineConflicts(values: Environment): Fault[] {
+  return rotating
+    .filter((name) => values[name]?.includes('\n') && values[`${name}_FILE`] === undefined)
+    .map((name) => ({ name, message: `may have two lines only in ${name}_FILE` }))
 }

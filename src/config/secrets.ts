@@ -7,9 +7,9 @@ export function secretsOf(env: Variables): string[] {
     ...(env.WIDGET_API_KEYS ?? []).map(([, key]) => key),
     env.RAI_ACCESS_KEY,
     env.SUBJECT_KEY,
-    env.SESSION_JWT_SECRET,
-    env.SESSION_INTROSPECTION_CLIENT_SECRET,
-    env.SESSION_HEADER_PROOF,
+    ...(env.SESSION_JWT_SECRET ?? []),
+    ...(env.SESSION_INTROSPECTION_CLIENT_SECRET ?? []),
+    ...(env.SESSION_HEADER_PROOF ?? []),
     ...(env.SESSION_SECRET ?? []),
     ...[env.SESSION_STORE_URL, env.REDIS_URL, env.HTTPS_PROXY].flatMap(passwordsOf),
   ]

@@ -43,7 +43,7 @@ function createIssuerOfKey(
   key: string,
 ): TokenIssuer {
   const transport = createVendorTransport({ client, logger: silentLogger, ...vendor })
-  const keys = createKeyRings({ keys: [key], byWidgetType: new Map(), logger: silentLogger })
+  const keys = createKeyRings({ keys: [key], byWidgetType: new Map() })
   return createSignin({ transport, keys, logger: silentLogger, ...vendor, communityId })(undefined)
 }
 

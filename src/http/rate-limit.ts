@@ -23,6 +23,8 @@ export interface RateLimits {
   /** Of questions to a session source that a request wants anew, by credential. */
   freshQuestions: Limit
   refusals: RefusalLimit
+  /** Counts by another Redis from now on, where there was one from the start. */
+  useRedis(url: string | undefined): void
   close(): void
 }
 
@@ -47,6 +49,9 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
     mints: createLimit('user', perMinute, counterOf('user')),
     freshQuestions: createLimit('session', perMinute, counterOf('session')),
     refusals: createRefusalLimit(createLimit('address', perMinute * refusalsPerMint, counterOf('address'))),
+    useRedis(url) {
+      if (url !== undefined) redis?.moveTo(url)
+    },
     close: () => redis?.close(),
   }
 }
@@ -112,8 +117,8 @@ export function countRefusals(refusals: RefusalLimit): ErrorRequestHandler {
   }
 }
 
+/** A token whose key is not known yet counts too: strangers can send such tokens at will. */
 function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof Problem && [400, 401, 403].includes(error.status) && error.code !== 'session_missing'
-  )
+  if (!(error instanceof Problem) || error.code === 'session_missing') return false
+  return [400, 401, 403].includes(error.status) || error.diagnosis.outcome === 'key_not_known_yet'
 }

@@ -5,6 +5,8 @@ import { Agent, loadWhole } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
+  /** Sends https requests through this proxy, or directly, from now on. Exchanges under way end as they began. */
+  useProxy(httpsProxy: string | undefined): void
   close(): Promise<void>
 }
 
@@ -33,10 +35,20 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     headersTimeout: 0,
     bodyTimeout: 0,
   }
-  const dispatcher =
-    options.httpsProxy === undefined ? new Agent(agentOptions) : createProxyAgent(agentOptions, options)
+  const connectBy = (proxy: string | undefined) =>
+    proxy === undefined
+      ? new Agent(agentOptions)
+      : createProxyAgent(agentOptions, { ...options, httpsProxy: proxy })
+  let { httpsProxy } = options
+  let dispatcher: Dispatcher = connectBy(httpsProxy)
   return {
     exchange: (request) => exchange(dispatcher, request),
+    useProxy(changed) {
+      if (changed === httpsProxy) return
+      void dispatcher.close()
+      httpsProxy = changed
+      dispatcher = connectBy(changed)
+    },
     close: () => dispatcher.destroy(),
   }
 }

@@ -1,11 +1,22 @@
+import { toFault as toOutboundFault } from './fault.ts'
+
 // The library is loaded with the first connection: it is a good part of the start, and most brokers need no Redis.
 type Library = typeof import('@redis/client')
 
 /**
- * `redis_offline`: no connection, or it was lost; `redis_timeout`: no answer in time; `redis_refused`: Redis answered
- * with an error (login, rights, loading).
+ * `redis_offline`: no connection, or it was lost. `redis_timeout`: no answer in time. `redis_tls`: no secure connection.
+ * Redis answered with an error: `redis_auth` (the login), `redis_permission` (the rights of the user), `redis_moved` (a cluster
+ * keeps the key elsewhere), `redis_readonly` (a replica), `redis_refused` (any other, such as still loading).
  */
-export type RedisOutcome = 'redis_offline' | 'redis_timeout' | 'redis_refused'
+export type RedisOutcome =
+  | 'redis_offline'
+  | 'redis_timeout'
+  | 'redis_tls'
+  | 'redis_auth'
+  | 'redis_permission'
+  | 'redis_moved'
+  | 'redis_readonly'
+  | 'redis_refused'
 
 /** Commands that brought no answer. Carries a word of ours: a message of Redis may quote a key. */
 export class RedisFault extends Error {
@@ -22,6 +33,8 @@ export type RedisClient = ReturnType<typeof openClient>
 export interface Redis {
   /** Runs commands on a live connection, made first where there is none. Rejects with `RedisFault`, at the latest after `timeoutMs`. */
   run<Result>(work: (client: RedisClient) => Promise<Result>): Promise<Result>
+  /** Uses another address from now on. Commands under way end where they began. */
+  moveTo(url: string): void
   close(): void
 }
 
@@ -31,6 +44,11 @@ interface RedisOptions {
   timeoutMs: number
 }
 
+interface Connection {
+  client: RedisClient
+  openedAt: number
+}
+
 const pauseMs = 500
 const maxConnectMs = 2_000
 
@@ -38,53 +56,98 @@ const maxConnectMs = 2_000
  * A Redis that may be away at any time, also now. Nothing waits in a queue and nothing runs in the background: a lost
  * connection is made anew by the next use, and after a fault the next uses fail at once for half a second.
  */
-export function createRedis({ url, timeoutMs }: RedisOptions): Redis {
-  let client: RedisClient | undefined
-  let opening: Promise<RedisClient> | undefined
+export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis {
+  let url = initialUrl
+  let connection: Connection | undefined
+  let opening: Promise<Connection> | undefined
   let pausedUntil = 0
+  let pausedBy: RedisOutcome = 'redis_offline'
 
-  function connect(): Promise<RedisClient> {
-    if (client?.isReady) return Promise.resolve(client)
-    if (performance.now() < pausedUntil) return Promise.reject(new RedisFault('redis_offline'))
+  function connect(): Promise<Connection> {
+    if (connection?.client.isReady) return Promise.resolve(connection)
+    if (performance.now() < pausedUntil) return Promise.reject(new RedisFault(pausedBy))
     opening ??= open().finally(() => {
       opening = undefined
     })
     return opening
   }
 
-  async function open(): Promise<RedisClient> {
+  async function open(): Promise<Connection> {
     const library = await import('@redis/client')
     if (pausedUntil === Infinity) throw new RedisFault('redis_offline')
-    client = openClient(library, url, timeoutMs)
+    const target = url
+    const client = openClient(library, target, timeoutMs)
+    const opened = { client, openedAt: performance.now() }
+    connection = opened
     try {
       await client.connect()
-      return client
     } catch (error) {
-      abandon()
-      throw error
+      const fault = await toFault(error)
+      abandon(fault.outcome)
+      throw fault
     }
+    if (target === url) return opened
+    retire(opened)
+    return open()
   }
 
   // A silent connection may be a dead one, which TCP alone would notice after a quarter of an hour.
-  function abandon(): void {
-    client?.destroy()
-    client = undefined
+  function abandon(outcome: RedisOutcome): void {
+    connection?.client.destroy()
+    connection = undefined
+    pausedBy = outcome
     pausedUntil = Math.max(pausedUntil, performance.now() + pauseMs)
   }
 
+  /** Lets go of a connection as soon as the commands under way have their answers. */
+  function retire(retired: Connection): void {
+    if (connection === retired) connection = undefined
+    retired.client.close().catch(() => retired.client.destroy())
+  }
+
   async function run<Result>(work: (live: RedisClient) => Promise<Result>): Promise<Result> {
+    let used: Connection | undefined
+    const attempt = async () => {
+      used = await connect()
+      return work(used.client)
+    }
+    const followingRoles = attempt().catch(async (error: unknown) => {
+      const fault = await toFault(error)
+      if (fault.outcome !== 'redis_readonly' || used === undefined || !leave(used)) throw fault
+      return attempt()
+    })
     try {
-      return await within(timeoutMs, connect().then(work), abandon)
+      return await within(timeoutMs, followingRoles, () => abandon('redis_timeout'))
     } catch (error) {
       throw await toFault(error)
     }
   }
 
+  /**
+   * After a swap of roles the primary is at the other end of a new connection, if anywhere. Says whether there is one to try: a
+   * connection that is new itself stays for half a second.
+   */
+  function leave(used: Connection): boolean {
+    if (connection !== used) return true
+    if (performance.now() - used.openedAt < pauseMs) return false
+    retire(used)
+    return true
+  }
+
+  function moveTo(next: string): void {
+    if (next === url) return
+    url = next
+    if (connection?.client.isReady) retire(connection)
+    if (pausedUntil !== Infinity) pausedUntil = 0
+    connect().catch(() => undefined)
+  }
+
   connect().catch(() => undefined)
   return {
     run,
+    moveTo,
     close() {
-      abandon()
+      abandon('redis_offline')
       pausedUntil = Infinity
     },
   }
@@ -126,6 +189,21 @@ export function within<Result>(
 /** Names a fault of the library. */
 export async function toFault(error: unknown): Promise<RedisFault> {
   if (error instanceof RedisFault) return error
-  const { ErrorReply } = await import('@redis/client')
-  return new RedisFault(error instanceof ErrorReply ? 'redis_refused' : 'redis_offline', error)
+  const { ConnectionTimeoutError, ErrorReply } = await import('@redis/client')
+  if (error instanceof ErrorReply) return new RedisFault(nameReply(error.message), error)
+  if (error instanceof ConnectionTimeoutError) return new RedisFault('redis_timeout', error)
+  const { outcome } = toOutboundFault(error, 'connect')
+  return new RedisFault(outcome === 'tls_failure' ? 'redis_tls' : 'redis_offline', error)
+}
+
+/** The words by which Redis begins an error, or which a script's error carries inside. */
+const replies: [RegExp, RedisOutcome][] = [
+  [/^(NOAUTH|WRONGPASS)\b|\bAUTH\b|invalid password/, 'redis_auth'],
+  [/\bNOPERM\b|no permissions/, 'redis_permission'],
+  [/^(MOVED|ASK|CLUSTERDOWN|CROSSSLOT)\b/, 'redis_moved'],
+  [/\bREADONLY\b/, 'redis_readonly'],
+]
+
+function nameReply(message: string): RedisOutcome {
+  return replies.find(([pattern]) => pattern.test(message))?.[1] ?? 'redis_refused'
 }

@@ -12,7 +12,8 @@ import { createVendorTransport } from './transport.ts'
 export interface Doors {
   signin?: FindIssuer
   accessKey?: TokenIssuer
-  close(): void
+  /** Takes the secrets of another configuration with the same doors. */
+  replace(config: Pick<Config, 'signin' | 'accessKey'>): void
 }
 
 interface DoorsOptions {
@@ -26,16 +27,17 @@ export function createDoors({ vendor, signin, accessKey }: Config, options: Door
   const { client, logger, metrics } = options
   const createTransport = (door: TokenIssuer['door']) =>
     createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor(door) })
-  const doors: Doors = { close: () => undefined }
-  if (signin !== undefined) {
-    const keys = createKeyRings({ ...signin, logger })
-    const transport = createTransport('signin')
-    doors.signin = createSignin({ ...vendor, ...signin, transport, keys, logger })
-    doors.close = () => keys.close()
+  const keys = signin && createKeyRings(signin)
+  const accessKeys = accessKey && { current: accessKey }
+  return {
+    signin:
+      keys && createSignin({ ...vendor, ...signin, transport: createTransport('signin'), keys, logger }),
+    accessKey:
+      accessKeys &&
+      createEmbedTokenIssuer({ ...vendor, accessKeys, transport: createTransport('access_key'), logger }),
+    replace(changed) {
+      if (changed.signin !== undefined) keys?.replace(changed.signin)
+      if (accessKeys !== undefined && changed.accessKey !== undefined) accessKeys.current = changed.accessKey
+    },
   }
-  if (accessKey !== undefined) {
-    const transport = createTransport('access_key')
-    doors.accessKey = createEmbedTokenIssuer({ ...vendor, ...accessKey, transport, logger })
-  }
-  return doors
 }

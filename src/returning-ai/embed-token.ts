@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { requireIdentifiers, type Identifiers } from '../session/identifiers.ts'
+import { requireIdentifiers } from '../session/identifiers.ts'
 import type { Session } from '../session/identity.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { isKeyRefused, jsonHeaders, readAnswer, readClaims, vendorToken } from './exchange.ts'
@@ -9,12 +9,17 @@ import { createVendorReport } from './report.ts'
 import { expiryOf } from './token-life.ts'
 import type { VendorAnswer, VendorTransport } from './transport.ts'
 
+interface AccessKey {
+  accessId: string
+  accessKey: string
+  apiUrl: URL
+}
+
 interface EmbedTokenOptions {
   transport: VendorTransport
   logger: Logger
-  apiUrl: URL
-  accessId: string
-  accessKey: string
+  /** Id and key belong together, and are replaced together. */
+  accessKeys: { current: AccessKey }
   /** From the first request to the last answer. */
   timeoutMs: number
 }
@@ -24,42 +29,41 @@ interface EmbedTokenOptions {
  * the user's identifiers as JSON. Rejects with the contract's problem for whatever is not a usable token.
  */
 export function createEmbedTokenIssuer(options: EmbedTokenOptions): TokenIssuer {
-  const { transport, logger, apiUrl, accessId, accessKey, timeoutMs } = options
-  const url = new URL('/v2/api/widget-access-keys/token', apiUrl)
-  const { id: keyId } = identifyKey(accessKey)
+  const { transport, logger, accessKeys, timeoutMs } = options
+  const url = new URL('/v2/api/widget-access-keys/token', accessKeys.current.apiUrl)
   const report = createVendorReport(logger, 'RAI_ACCESS_ID and RAI_ACCESS_KEY')
 
   async function issue(session: Session, signal: AbortSignal): Promise<IssuedToken> {
     const identifiers = requireIdentifiers(session.identifiers)
     const bounds = { endsAt: performance.now() + timeoutMs, signal }
+    const { accessId, accessKey } = accessKeys.current
+    const { id: keyId } = identifyKey(accessKey)
+    const body = JSON.stringify({ accessId, accessKey, userIdentifiers: identifiers })
     try {
-      return readToken(await transport.send(requestOf(session.subject, identifiers), bounds))
+      const request = { url, headers: jsonHeaders, body, user: session.subject, keyId }
+      return readToken(await transport.send(request, bounds), keyId)
     } catch (error) {
       if (isKeyRefused(error)) report.keyRefused(keyId, error)
       throw error
     }
   }
 
-  function requestOf(user: string, userIdentifiers: Identifiers) {
-    const body = JSON.stringify({ accessId, accessKey, userIdentifiers })
-    return { url, headers: jsonHeaders, body, user, keyId }
-  }
-
-  function readToken(answer: VendorAnswer): IssuedToken {
-    const { vendorMs, attempts, headers } = answer
-    const { embedToken: token, expiresIn } = readAnswer(embedAnswer, answer, keyId).data
-    const ends = [expiryIn(expiresIn), expiryOf(readClaims(token), headers.date)]
-    const expiresAt = Math.min(...ends.map((end) => end ?? Infinity))
-    return { token, expiresAt: expiresAt === Infinity ? undefined : expiresAt, vendorMs, attempts, keyId }
-  }
-
   return {
     name: 'access_key',
     door: 'access_key',
     userOf: ({ identifiers }) => JSON.stringify(requireIdentifiers(identifiers)),
-    check: ({ subject }) => transport.check({ user: subject, keyId }),
+    check: ({ subject }) =>
+      transport.check({ user: subject, keyId: identifyKey(accessKeys.current.accessKey).id }),
     issue,
   }
+}
+
+function readToken(answer: VendorAnswer, keyId: string): IssuedToken {
+  const { vendorMs, attempts, headers } = answer
+  const { embedToken: token, expiresIn } = readAnswer(embedAnswer, answer, keyId).data
+  const ends = [expiryIn(expiresIn), expiryOf(readClaims(token), headers.date)]
+  const expiresAt = Math.min(...ends.map((end) => end ?? Infinity))
+  return { token, expiresAt: expiresAt === Infinity ? undefined : expiresAt, vendorMs, attempts, keyId }
 }
 
 const embedAnswer = z.object({

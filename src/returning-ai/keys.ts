@@ -1,6 +1,4 @@
 import { hash } from 'node:crypto'
-import type { Logger } from '../telemetry/logger.ts'
-import { watchKeyFile } from './key-file.ts'
 
 /** A widget API key and what the log may call it: the first eight hex digits of its SHA-256. */
 export interface ApiKey {
@@ -15,52 +13,54 @@ export interface KeyRing {
 }
 
 export interface KeyRings {
-  all: readonly KeyRing[]
   /** The ring of a widget type that has a key of its own, else the default one. */
   of(widgetType: string | undefined): KeyRing
-  close(): void
+  /** Puts other keys in the place of those that are in use. */
+  replace(keys: ConfiguredKeys): void
 }
 
-interface KeyRingsOptions {
+interface ConfiguredKeys {
   keys: readonly string[]
   byWidgetType: ReadonlyMap<string, string>
-  /** Where the keys came from, when it was a file: its changes are followed. */
-  file?: string
-  logger: Logger
 }
 
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
-export function createKeyRings({ keys, byWidgetType, file, logger }: KeyRingsOptions): KeyRings {
-  let current = keys.map(identifyKey)
+export function createKeyRings({ keys, byWidgetType }: ConfiguredKeys): KeyRings {
   // No widget type can be called so: its tokens would be taken for those of this ring.
-  const fallback = { name: '', current: () => current }
-  const rings = new Map([...byWidgetType].map(([type, key]) => [type, createFixedRing(type, key)]))
-
-  function replace(values: readonly string[]): void {
-    const found = values.map(identifyKey)
-    const keyIds = found.map(({ id }) => id)
-    current = found
-    logger.info({ event: 'api_key_file', keyIds }, 'WIDGET_API_KEY_FILE is in use as it now is')
-  }
-
-  function reject(outcome: string): void {
-    const keyIds = current.map(({ id }) => id)
-    const advice =
-      'WIDGET_API_KEY_FILE must be readable and hold one or two lines of visible ASCII: the keys read before stay in use'
-    logger.error({ event: 'api_key_file', outcome, keyIds }, advice)
-  }
-
-  const watch = file === undefined ? undefined : watchKeyFile(file, { keys, replace, reject })
+  const fallback = createRing('', keys)
+  let rings = createTypeRings(byWidgetType)
   return {
-    all: [fallback, ...rings.values()],
     of: (widgetType) => (widgetType === undefined ? fallback : (rings.get(widgetType) ?? fallback)),
-    close: () => watch?.close(),
+    replace(changed) {
+      fallback.replace(changed.keys)
+      const known = rings
+      rings = createTypeRings(changed.byWidgetType)
+      for (const [type, ring] of rings) {
+        const old = known.get(type)
+        if (old === undefined) continue
+        old.replace(ring.current().map(({ value }) => value))
+        rings.set(type, old)
+      }
+    },
   }
 }
 
-function createFixedRing(name: string, value: string): KeyRing {
-  const keys = [identifyKey(value)]
-  return { name, current: () => keys }
+type ReplaceableRing = KeyRing & { replace(values: readonly string[]): void }
+
+function createTypeRings(keys: ReadonlyMap<string, string>): Map<string, ReplaceableRing> {
+  return new Map([...keys].map(([type, key]) => [type, createRing(type, [key])]))
+}
+
+function createRing(name: string, values: readonly string[]): ReplaceableRing {
+  let keys = values.map(identifyKey)
+  return {
+    name,
+    current: () => keys,
+    // The same keys stay the same list: which of them the vendor takes is remembered by it.
+    replace(found) {
+      if (found.join('\n') !== keys.map(({ value }) => value).join('\n')) keys = found.map(identifyKey)
+    },
+  }
 }
 
 export function identifyKey(value: string): ApiKey {

@@ -76,8 +76,13 @@ export function createSignin(options: SigninOptions): FindIssuer {
     return { token, expiresAt, vendorMs, attempts, keyId }
   }
 
-  const issuers = new Map(keys.all.map((ring) => [ring, createIssuer(ring)]))
-  return (widgetType) => issuers.get(keys.of(widgetType))!
+  const issuers = new WeakMap<KeyRing, TokenIssuer>()
+  return function findIssuer(widgetType) {
+    const ring = keys.of(widgetType)
+    const issuer = issuers.get(ring) ?? createIssuer(ring)
+    issuers.set(ring, issuer)
+    return issuer
+  }
 }
 
 const signinAnswer = z.object({ token: vendorToken })

@@ -14,7 +14,10 @@ export interface IntrospectionSettings {
   source: readonly string[]
   url: URL
   clientId: string
-  clientSecret: string
+  /** The one in use, and a second while it is being replaced. */
+  clientSecrets: readonly string[]
+  /** The token must be for one of them, where any is named. */
+  audiences?: readonly string[]
 }
 
 export interface IntrospectionVerifierOptions extends IntrospectionSettings {
@@ -23,54 +26,110 @@ export interface IntrospectionVerifierOptions extends IntrospectionSettings {
   rememberMs: number
 }
 
+/** Asks about one token. */
+type Ask = (token: string, signal: AbortSignal) => Promise<OutboundAnswer>
+
 const maxBytes = 64 * 1024
 
 /** Sessions that are a token which the authorization server is asked about (RFC 7662). */
 export function createIntrospectionVerifier(options: IntrospectionVerifierOptions): SessionVerifier {
-  const { client, source, url, clientId, clientSecret, timeoutMs, rememberMs } = options
-  const headers = {
-    accept: 'application/json',
-    'accept-encoding': 'identity',
-    authorization: basicCredentials(clientId, clientSecret),
-    'content-type': 'application/x-www-form-urlencoded',
-  }
+  const { source, url, clientId, clientSecrets, audiences = [], rememberMs } = options
   const findToken = createTokenSource(source)
+  const ask = createAsk(options)
+  const secretsHash = hash('sha256', JSON.stringify(clientSecrets), 'base64url')
   return {
     mode: 'introspection',
-    id: JSON.stringify([url.href, clientId, hash('sha256', clientSecret, 'base64url')]),
+    id: JSON.stringify([url.href, clientId, secretsHash, audiences]),
     rememberMs,
     remote: true,
     cookies: cookieNames(source),
     readCredential: (request) => findToken(request)?.token,
-    async verify(token, signal) {
-      // In the body: a URL ends up in access logs (RFC 7662 §4).
-      const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
-      return readAnswer(
-        await askSource(client, { url, method: 'POST', headers, body, timeoutMs, maxBytes, signal }),
-      )
-    },
+    verify: async (token, signal) => readAnswer(await ask(token, signal), audiences),
   }
 }
 
-/** RFC 6749 §2.3.1: both halves are form-encoded first, so that a colon in one of them survives. */
-function basicCredentials(clientId: string, clientSecret: string): string {
-  const [id, secret] = [clientId, clientSecret].map((half) =>
-    new URLSearchParams({ '': half }).toString().slice(1),
-  )
-  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
-}
+/**
+ * Tries the ways in which the server may know us one after the other, within one deadline, and begins with the one that it took
+ * last.
+ */
+function createAsk(options: IntrospectionVerifierOptions): Ask {
+  const { client, url, clientId, clientSecrets, timeoutMs } = options
+  const ways = spellCredentials(clientId, clientSecrets)
+  let preferred = ways[0]
 
-function readAnswer({ status, body }: OutboundAnswer): VerifiedClaims {
-  if (status !== 200) throw readRefusal(status, body)
-  const claims = parseSourceJson(body)
-  if (!isRecord(claims) || claims.active !== true) throw sessionInvalid('inactive')
-  const expiresAt = requireLifetime(claims)
-  return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
+  async function askBy(authorization: string, body: string, endsAt: number, signal: AbortSignal) {
+    const headers = {
+      accept: 'application/json',
+      authorization,
+      'content-type': 'application/x-www-form-urlencoded',
+    }
+    const leftMs = Math.max(1, endsAt - performance.now())
+    return askSource(client, { url, method: 'POST', headers, body, timeoutMs: leftMs, maxBytes, signal })
+  }
+
+  return async (token, signal) => {
+    const endsAt = performance.now() + timeoutMs
+    // In the body: a URL ends up in access logs (RFC 7662 §4).
+    const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
+    let answer: OutboundAnswer | undefined
+    for (const way of ways.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))) {
+      answer = await askBy(way, body, endsAt, signal)
+      if (isClientUnknown(answer)) continue
+      preferred = way
+      break
+    }
+    return answer!
+  }
 }
 
 /**
- * That the server refuses our own credentials says nothing about the user's: it is an outage, which an operator must
- * mend. Some servers answer 400 for a token of a kind that they do not introspect (RFC 7009 §2.2.1): that is a verdict.
+ * RFC 6749 §2.3.1 has both halves form-encoded, so that a colon in one of them survives. Some servers do not decode them: for
+ * these, the plain spelling follows where it differs.
+ */
+function spellCredentials(clientId: string, clientSecrets: readonly string[]): string[] {
+  const pairs = clientSecrets.flatMap((secret) => [
+    `${formEncode(clientId)}:${formEncode(secret)}`,
+    `${clientId}:${secret}`,
+  ])
+  return [...new Set(pairs)].map((pair) => `Basic ${Buffer.from(pair).toString('base64')}`)
+}
+
+function formEncode(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
+}
+
+function isClientUnknown({ status, body }: OutboundAnswer): boolean {
+  return status === 401 || (status === 400 && body.includes('"invalid_client"'))
+}
+
+function readAnswer(answer: OutboundAnswer, audiences: readonly string[]): VerifiedClaims {
+  const { status, body } = answer
+  if (status !== 200) throw readRefusal(status, body)
+  if (isSigned(answer)) throw sourceUnavailable('answer_is_jwt')
+  const claims = parseSourceJson(body)
+  if (!isRecord(claims) || claims.active !== true) throw sessionInvalid('inactive')
+  const expiresAt = requireLifetime(claims)
+  if (!isFor(claims.aud, audiences)) throw sessionInvalid('claim_aud')
+  return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
+}
+
+/** RFC 9701 answers with a JWT where the client is registered for it, or where it is all that the server does. */
+function isSigned({ headers, body }: OutboundAnswer): boolean {
+  return (
+    String(headers['content-type']).includes('introspection+jwt') ||
+    /^\s*[\w-]+(\.[\w-]*){2,4}\s*$/.test(body)
+  )
+}
+
+function isFor(audience: unknown, audiences: readonly string[]): boolean {
+  if (audiences.length === 0) return true
+  const named: unknown[] = Array.isArray(audience) ? audience : [audience]
+  return named.some((one) => typeof one === 'string' && audiences.includes(one))
+}
+
+/**
+ * That the server refuses our own credentials says nothing about the user's: it is an outage, which an operator must end. Some
+ * servers answer 400 for a token of a kind that they do not introspect (RFC 7009 §2.2.1): that is a verdict.
  */
 function readRefusal(status: number, body: string): Problem {
   if (status === 400 && body.includes('"unsupported_token_type"'))
@@ -79,7 +138,7 @@ function readRefusal(status: number, body: string): Problem {
   return sourceUnavailable(clientRefused ? 'client_refused' : `answer_status_${status}`)
 }
 
-/** Both dates are optional here (RFC 7662 §2.2); some servers spell an absent one as null. */
+/** Both dates are optional here (RFC 7662 §2.2); some servers send null for an absent one. */
 function requireLifetime(claims: Claims): number | undefined {
   const now = Date.now() / 1000
   const exp = readDate(claims, 'exp')

@@ -19,7 +19,7 @@ export type ModeSettings =
 
 export type SessionMode = ModeSettings['mode']
 
-interface Shared {
+export interface Shared {
   client: HttpClient
   timeoutMs: number
   rememberMs: number

@@ -11,8 +11,8 @@ export interface TrustedHeaderSettings {
   header: string
   /** The addresses or CIDRs of the TCP peers that may set it. */
   peers: readonly string[]
-  /** The secret by which the proxy shows that the request came through it. */
-  proof: string
+  /** The secret by which the proxy shows that the request came through it; two while it is being replaced. */
+  proofs: readonly string[]
 }
 
 interface TrustedHeaderOptions extends TrustedHeaderSettings {
@@ -29,7 +29,7 @@ const proofHeader = 'x-broker-proof'
 export function createTrustedHeaderVerifier(options: TrustedHeaderOptions): SessionVerifier {
   const header = options.header.toLowerCase()
   const isTrustedPeer = createPeerCheck(options.peers)
-  const isProof = createProofCheck(options.proof)
+  const isProof = createProofCheck(options.proofs)
 
   function readCredential(request: IncomingMessage): string | undefined {
     const email = readSingle(request, header)
@@ -74,9 +74,13 @@ function parseNetwork(peer: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
 }
 
 /** Compares digests, which have one length: neither the proof's length nor its beginning shows in the time. */
-function createProofCheck(proof: string): (candidate: string | undefined) => boolean {
-  const expected = digest(proof)
-  return (candidate) => candidate !== undefined && timingSafeEqual(digest(candidate), expected)
+function createProofCheck(proofs: readonly string[]): (candidate: string | undefined) => boolean {
+  const expected = proofs.map(digest)
+  return (candidate) => {
+    if (candidate === undefined) return false
+    const found = digest(candidate)
+    return expected.some((proof) => timingSafeEqual(found, proof))
+  }
 }
 
 function digest(text: string): Buffer {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +19,12 @@ function file(content: string): string {
   return path
 }
 
+function pipe(): string {
+  const path = join(directory, String(Math.random()))
+  execFileSync('mkfifo', [path])
+  return path
+}
+
 /** The faults of a valid environment with this added or spoiled, as `NAME message`. */
 function faultsOf(environment: Environment): string[] {
   try {
@@ -30,6 +37,17 @@ function faultsOf(environment: Environment): string[] {
 }
 
 const load = (environment: Environment = {}) => loadConfig({ ...validEnvironment, ...environment })
+
+const trustedHeader = {
+  SESSION_MODE: 'trusted-header',
+  SESSION_HEADER: 'x-forwarded-email',
+  SESSION_HEADER_PEERS: '10.0.0.1',
+}
+const introspection = {
+  SESSION_MODE: 'introspection',
+  SESSION_INTROSPECTION_URL: 'https://id.example.com/introspect',
+  SESSION_INTROSPECTION_CLIENT_ID: 'broker',
+}
 
 const publicPem = (modulusLength: number) =>
   generateKeyPairSync('rsa', { modulusLength }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
@@ -335,6 +353,32 @@ describe('SESSION_MODE=jwt', () => {
     expect(faultsOf({ ...optional, ...settings })).toEqual([expect.stringMatching(fault)])
   })
 
+  it.each([
+    ['SESSION_JWT_SECRET', { SESSION_JWT_SECRET: undefined }, 's'.repeat(32)],
+    ['SESSION_HEADER_PROOF', trustedHeader, 'a-proof-of-at-least-16-bytes'],
+    ['SESSION_INTROSPECTION_CLIENT_SECRET', introspection, 'a-secret'],
+  ])('takes %s in two lines from a file, not from a variable', (name, settings, secret) => {
+    const base = { ...settings, [name]: undefined }
+    const two = `${secret}\n${secret}2`
+    expect(faultsOf({ ...base, [`${name}_FILE`]: file(two) })).toEqual([])
+    expect(faultsOf({ ...base, [name]: two })).toEqual([`${name} may have two lines only in ${name}_FILE`])
+    expect(faultsOf({ ...base, [`${name}_FILE`]: file(`${two}\n${secret}3`) })).toEqual([
+      expect.stringMatching(`^${name} must be one or two lines`),
+    ])
+  })
+
+  it('takes two PEMs from a file, not three', () => {
+    const settings = { SESSION_JWT_SECRET: '', ...issuer, ...audience }
+    const two = publicPem(2048) + publicPem(2048)
+    expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(two) })).toEqual([])
+    expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(two + publicPem(2048)) })).toEqual([
+      expect.stringMatching(/^SESSION_JWT_PUBLIC_KEY must hold one key, or two/),
+    ])
+    expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(two + publicPem(1024)) })).toContain(
+      'SESSION_JWT_PUBLIC_KEY must have at least 2048 bits',
+    )
+  })
+
   it('accepts a PEM from a file or on one line', () => {
     const pem = publicPem(2048)
     const settings = { SESSION_JWT_SECRET: '', ...issuer, ...audience }
@@ -373,9 +417,16 @@ describe('A secret from a file', () => {
     [
       'that is not there',
       () => join(directory, 'planted'),
-      'WIDGET_API_KEY_FILE names a file that cannot be read',
+      'WIDGET_API_KEY_FILE names a file that cannot be read (ENOENT)',
     ],
-    ['that is a folder', () => directory, 'WIDGET_API_KEY_FILE names a file that cannot be read'],
+    ['that is a folder', () => directory, 'WIDGET_API_KEY_FILE does not name a regular file'],
+    ['that has no end', () => '/dev/zero', 'WIDGET_API_KEY_FILE does not name a regular file'],
+    ['that is a pipe', pipe, 'WIDGET_API_KEY_FILE does not name a regular file'],
+    [
+      'that is larger than 16 KB',
+      () => file('x'.repeat(16 * 1024 + 1)),
+      'WIDGET_API_KEY_FILE names a file of more than 16 KB',
+    ],
     ['that is empty', () => file('\n'), 'WIDGET_API_KEY_FILE names an empty file'],
   ])('%s is reported as the only fault', (_what, path, fault) => {
     expect(faultsOf({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: path() })).toEqual([fault])
@@ -506,6 +557,12 @@ describe('The defaults', () => {
     const store = { SESSION_STORE_URL: 'redis://127.0.0.1:6379', SESSION_SECRET: 'a, b' }
     const [mode] = load({ SESSION_MODE: 'express-session', ...store }).sessions.modes
     expect(mode).toMatchObject({ prefix: 'sess:', cookie: 'connect.sid', secrets: ['a', 'b'] })
+  })
+
+  it('are one secret a line where the secrets of express-session come from a file', () => {
+    const store = { SESSION_STORE_URL: 'redis://127.0.0.1:6379', SESSION_SECRET_FILE: file('a, b\nc\n') }
+    const [mode] = load({ SESSION_MODE: 'express-session', ...store }).sessions.modes
+    expect(mode).toMatchObject({ secrets: ['a, b', 'c'] })
   })
 
   it('derive the subject key from the vendor key, and do not equal it', () => {

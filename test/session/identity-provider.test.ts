@@ -26,8 +26,10 @@ function createJwt(changes: { audiences?: string[]; algorithms?: Algorithm[] } =
   return createJwtVerifier({ ...shared, key: { jwksUrl }, ...rules, rememberMs: 0, ...changes })
 }
 
-function createIntrospection(changes: { clientSecret?: string; rememberMs?: number } = {}): SessionVerifier {
-  const credentials = { clientId: broker.id, clientSecret: broker.secret }
+function createIntrospection(
+  changes: { clientSecrets?: string[]; rememberMs?: number } = {},
+): SessionVerifier {
+  const credentials = { clientId: broker.id, clientSecrets: [broker.secret] }
   const url = provider.introspectionUrl
   return createIntrospectionVerifier({ ...shared, url, ...credentials, rememberMs: 0, ...changes })
 }
@@ -93,7 +95,7 @@ describe('token introspection at an OpenID provider', () => {
   })
 
   it('is an outage when the provider refuses the broker itself', async () => {
-    door = await openDoor([createIntrospection({ clientSecret: 'wrong' })])
+    door = await openDoor([createIntrospection({ clientSecrets: ['wrong'] })])
     const token = await provider.signIn('ann@example.com')
     expect(await door.ask(bearer(token))).toMatchObject({ status: 503, outcome: 'client_refused' })
   })

@@ -25,7 +25,7 @@ async function open(changes: Partial<IntrospectionVerifierOptions> = {}): Promis
     source: ['bearer'],
     url: new URL('/introspect?tenant=1', server.origin),
     clientId: 'broker',
-    clientSecret: 'secret-of-the-broker',
+    clientSecrets: ['secret-of-the-broker'],
     timeoutMs: 10_000,
     rememberMs: 0,
     ...changes,
@@ -70,7 +70,7 @@ describe('The question', () => {
   })
 
   it('carries the client credentials form-encoded, as RFC 6749 §2.3.1 wants them', async () => {
-    const door = await open({ clientId: 'a:b c', clientSecret: 'p+q%\u00e9' })
+    const door = await open({ clientId: 'a:b c', clientSecrets: ['p+q%\u00e9'] })
     await door.ask(bearer('opaque'))
     const [, credentials = ''] = server.received[0]?.headers.authorization?.split(' ') ?? []
     expect(Buffer.from(credentials, 'base64').toString()).toBe('a%3Ab+c:p%2Bq%25%C3%A9')
@@ -220,7 +220,7 @@ it('the id of a verifier tells two secrets apart and holds neither', () => {
     rememberMs: 0,
   }
   const ids = ['first-secret', 'second-secret'].map(
-    (clientSecret) => createIntrospectionVerifier({ ...rest, clientId: 'broker', clientSecret }).id,
+    (secret) => createIntrospectionVerifier({ ...rest, clientId: 'broker', clientSecrets: [secret] }).id,
   )
   expect(ids[0]).not.toBe(ids[1])
   expect(ids.join()).not.toContain('secret')

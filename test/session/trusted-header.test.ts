@@ -18,7 +18,7 @@ async function openHeaderDoor({ host, ...changes }: Changes = {}): Promise<Door>
   const options = {
     header: 'X-Forwarded-Email',
     peers: ['127.0.0.0/8'],
-    proof,
+    proofs: [proof],
     emailClaim: 'email',
     ...changes,
   }
@@ -146,13 +146,13 @@ describe('The peer', () => {
     const refusing = createTrustedHeaderVerifier({
       header: 'x-forwarded-email',
       peers: ['10.0.0.1'],
-      proof,
+      proofs: [proof],
       emailClaim: 'email',
     })
     const granting = createTrustedHeaderVerifier({
       header: 'x-other-email',
       peers: ['127.0.0.1'],
-      proof,
+      proofs: [proof],
       emailClaim: 'email',
     })
     const door = await openDoor([refusing, granting])

@@ -1,0 +1,50 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+
+const maxBytes = 16 * 1024
+
+/** Why a secret's file cannot be used. The message follows the name of the setting and holds nothing of the file. */
+export class SecretFileError extends Error {}
+
+/**
+ * The content of a secret's file without one trailing newline. Reads regular files of at most 16 KB only: `/dev/zero` has no
+ * end, and a pipe would block. Throws `SecretFileError`.
+ */
+export function readSecretFile(path: string): string {
+  const descriptor = open(path)
+  try {
+    const stats = fstatSync(descriptor)
+    if (!stats.isFile()) throw new SecretFileError('does not name a regular file')
+    // One byte more than allowed: the size that a file system states may be wrong.
+    const buffer = Buffer.alloc(maxBytes + 1)
+    const length = readWhole(descriptor, buffer)
+    if (length > maxBytes) throw new SecretFileError('names a file of more than 16 KB')
+    return buffer.toString('utf8', 0, length).replace(/\r?\n$/, '')
+  } catch (error) {
+    throw toFault(error)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Without blocking: a pipe that nobody writes to would stop the process. */
+function open(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    throw toFault(error)
+  }
+}
+
+function readWhole(descriptor: number, buffer: Buffer): number {
+  let length = 0
+  for (;;) {
+    const count = readSync(descriptor, buffer, length, buffer.length - length, null)
+    length += count
+    if (count === 0 || length === buffer.length) return length
+  }
+}
+
+function toFault(error: unknown): SecretFileError {
+  if (error instanceof SecretFileError) return error
+  return new SecretFileError(`names a file that cannot be read (${(error as NodeJS.ErrnoException).code})`)
+}

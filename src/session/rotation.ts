@@ -1,0 +1,51 @@
+import { isDeepStrictEqual } from 'node:util'
+import { createVerifier, type ModeSettings, type Shared } from './modes.ts'
+import type { SessionVerifier } from './sessions.ts'
+
+/** A verifier whose secrets can be replaced while it serves. */
+export interface RotatingVerifier extends SessionVerifier {
+  replace(settings: ModeSettings): void
+}
+
+/**
+ * Makes the verifier anew when its settings change. Its `id` then changes too, so that no verdict of the former one is reused.
+ * Questions that are open end where they began.
+ */
+export function createRotatingVerifier(initial: ModeSettings, shared: Shared): RotatingVerifier {
+  let settings = initial
+  let current = createVerifier(settings, shared)
+  const retired = new Set<SessionVerifier>()
+
+  function replace(changed: ModeSettings): void {
+    if (isDeepStrictEqual(changed, settings)) return
+    settings = changed
+    retire(current)
+    current = createVerifier(settings, shared)
+  }
+
+  function retire(verifier: SessionVerifier): void {
+    retired.add(verifier)
+    setTimeout(() => end(verifier), shared.timeoutMs).unref()
+  }
+
+  function end(verifier: SessionVerifier): void {
+    if (retired.delete(verifier)) verifier.close?.()
+  }
+
+  return {
+    mode: current.mode,
+    rememberMs: current.rememberMs,
+    remote: current.remote,
+    cookies: current.cookies,
+    get id() {
+      return current.id
+    },
+    readCredential: (request) => current.readCredential(request),
+    verify: (credential, signal) => current.verify(credential, signal),
+    replace,
+    close() {
+      for (const verifier of retired) end(verifier)
+      current.close?.()
+    },
+  }
+}
