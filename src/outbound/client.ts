@@ -1,7 +1,7 @@
 import type { Agent as AgentType, Dispatcher } from 'undici'
 import { createConnector } from './connector.ts'
 import { exchange, type OutboundAnswer, type OutboundRequest } from './exchange.ts'
-import { Agent, loadWhole } from './undici.ts'
+import { Agent, loadWhole, Pool } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
@@ -19,6 +19,8 @@ interface ClientOptions {
   ca?: string
   /** Of one answer, all lines together. */
   maxHeaderBytes?: number
+  /** After this, a connection takes no further request and a new one looks the host up again. */
+  maxConnectionAgeMs?: number
 }
 
 /**
@@ -30,6 +32,10 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     connections: options.maxConnections,
     connect: createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca }),
     keepAliveTimeout: 30_000,
+    // A host whose DNS entry changes must not be asked at its former address for as long as there are requests.
+    clientTtl: options.maxConnectionAgeMs ?? 60_000,
+    // The agent's own choice for a single connection is a client, which knows no age.
+    factory: (origin, poolOptions) => new Pool(origin, poolOptions),
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
     // The deadline of each exchange covers headers and body; a gap timer would never catch a slow drip.
     headersTimeout: 0,
