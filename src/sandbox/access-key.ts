@@ -28,7 +28,9 @@ export function createAccessKeyToken(credentials: SandboxCredentials, tokens: Sa
     const matches = credentialsMatch(parsed.data, credentials)
     entryOf(response).credential = matches ? 'match' : 'mismatch'
     if (!matches) {
-      response.status(401).json({ error: 'access_key_wrong', message: 'accessId or accessKey is wrong.' })
+      response
+        .status(401)
+        .json({ error: 'access_key_wrong', message: 'accessId or accessKey is wrong or revoked.' })
       return
     }
     response.json({ data: await mintEmbedToken(parsed.data, response, tokens) })
@@ -40,11 +42,11 @@ async function mintEmbedToken({ userIdentifiers }: TokenRequest, response: Respo
   entry.email = userIdentifiers['data-email']
   const expiresIn = lifetimeUnder(entry) ?? embedTokenSeconds
   const user = entry.email ?? Object.values(userIdentifiers)[0] ?? 'unknown'
-  return { embedToken: await tokens.mint(user, expiresIn), expiresIn }
+  return { embedToken: await tokens.mint(user, expiresIn, 'embed'), expiresIn }
 }
 
-function credentialsMatch(sent: TokenRequest, { accessId, accessKey }: SandboxCredentials) {
-  return sent.accessId === accessId && sameSecret(sent.accessKey, accessKey)
+function credentialsMatch(sent: TokenRequest, { accessId, accessKey, accessKeyRevoked }: SandboxCredentials) {
+  return !accessKeyRevoked && sent.accessId === accessId && sameSecret(sent.accessKey, accessKey)
 }
 
 function parseJson(body: unknown): unknown {

@@ -2,19 +2,22 @@ import express, { type RequestHandler, Router } from 'express'
 import { z } from 'zod'
 import { type createFaults, faultRequest } from './faults.ts'
 import type { createRequestList } from './requests.ts'
+import type { SandboxCredentials } from './credentials.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 const loopbackOrigin = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/
+const accessKeyRequest = z.strictObject({ revoked: z.boolean() })
 const expireRequest = z.strictObject({ email: z.string().min(3).optional() })
 
 interface Controlled {
   faults: ReturnType<typeof createFaults>
   requests: ReturnType<typeof createRequestList>
   tokens: SandboxTokens
+  credentials: SandboxCredentials
 }
 
 /** The switches under `/sandbox`, for tests and demos: faults, the received requests, tokens that end now. */
-export function createControl({ faults, requests, tokens }: Controlled): Router {
+export function createControl({ faults, requests, tokens, credentials }: Controlled): Router {
   const router = Router({ caseSensitive: true, strict: true })
   router.use(requireLoopbackOrigin, express.json({ limit: '4kb' }))
 
@@ -34,6 +37,11 @@ export function createControl({ faults, requests, tokens }: Controlled): Router 
   router.post('/expire', requireBody(expireRequest), (_request, response) => {
     tokens.expire((response.locals.body as z.infer<typeof expireRequest>).email)
     response.sendStatus(204)
+  })
+  router.post('/access-key', requireBody(accessKeyRequest), (_request, response) => {
+    const { revoked } = response.locals.body as z.infer<typeof accessKeyRequest>
+    credentials.accessKeyRevoked = revoked
+    response.json({ revoked })
   })
   return router
 }

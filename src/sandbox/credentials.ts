@@ -6,6 +6,12 @@ export interface SandboxCredentials {
   apiKeys: Set<string>
   accessId: string
   accessKey: string
+  /** Whether the access key is revoked: it then gets no new tokens. */
+  accessKeyRevoked: boolean
+  /** The origins of pages that may use embed tokens, live. An empty set allows any. */
+  allowedOrigins: Set<string>
+  /** The lifetime of the access token that an embed token is exchanged for. */
+  accessTokenSeconds: number
 }
 
 /** Well-known values for a stand-in on a developer's machine: no real account has them. */

@@ -11,6 +11,7 @@ const environment = z.object({
   SANDBOX_API_KEY: z.string().default(sampleCredentials.apiKey),
   SANDBOX_ACCESS_ID: z.string().default(sampleCredentials.accessId),
   SANDBOX_ACCESS_KEY: z.string().default(sampleCredentials.accessKey),
+  SANDBOX_ALLOWED_ORIGINS: z.string().optional(),
   SANDBOX_TOKEN_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
 })
 
@@ -23,6 +24,7 @@ const sandbox = createSandbox({
   apiKeys: [settings.SANDBOX_API_KEY],
   accessId: settings.SANDBOX_ACCESS_ID,
   accessKey: settings.SANDBOX_ACCESS_KEY,
+  allowedOrigins: settings.SANDBOX_ALLOWED_ORIGINS?.split(',').map((origin) => origin.trim()),
   tokenSeconds: settings.SANDBOX_TOKEN_SECONDS,
 })
 const server = createServer(sandbox.app)

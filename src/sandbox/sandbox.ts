@@ -1,5 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import { createAccessKeyToken } from './access-key.ts'
+import { createValidation } from './access-session.ts'
 import { createControl } from './control.ts'
 import { sampleCredentials, type SandboxCredentials } from './credentials.ts'
 import { createFaults } from './faults.ts'
@@ -10,12 +11,17 @@ import { createWidgets } from './widgets.ts'
 
 const signinPath = '/widget/:communityId/signin'
 const accessKeyPath = '/v2/api/widget-access-keys/token'
+const validatePath = '/v2/api/widget-access-keys/validate'
 
 export interface SandboxOptions {
   communityId?: string
   apiKeys?: readonly string[]
   accessId?: string
   accessKey?: string
+  /** The allowed origins of the access key. Without them, any page may use embed tokens. */
+  allowedOrigins?: readonly string[]
+  /** Lifetime of the access token that an embed token is exchanged for. Nothing renews it. */
+  accessTokenSeconds?: number
   /** Lifetime of a signin token; the vendor's is about five minutes. */
   tokenSeconds?: number
 }
@@ -46,9 +52,10 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
   app.all([signinPath, accessKeyPath], readBody, requests.recorded, requirePost, faults.struck)
   app.post(signinPath, createSignin(credentials, tokens))
   app.post(accessKeyPath, createAccessKeyToken(credentials, tokens))
+  app.use(validatePath, createValidation(credentials, tokens))
   app.all('/sandbox/redirected', requests.recorded, (_request, response) => void response.sendStatus(204))
-  app.use('/sandbox', createControl({ faults, requests, tokens }))
-  app.use(createWidgets(tokens))
+  app.use('/sandbox', createControl({ faults, requests, tokens, credentials }))
+  app.use(createWidgets(credentials, tokens))
   app.use((_request, response) => {
     response.status(404).json({ error: 'not_found', message: 'The sandbox has no such address.' })
   })
@@ -62,6 +69,9 @@ function acceptedCredentials(options: SandboxOptions): SandboxCredentials {
     apiKeys: new Set(options.apiKeys ?? [sampleCredentials.apiKey]),
     accessId: options.accessId ?? sampleCredentials.accessId,
     accessKey: options.accessKey ?? sampleCredentials.accessKey,
+    accessKeyRevoked: false,
+    allowedOrigins: new Set(options.allowedOrigins),
+    accessTokenSeconds: options.accessTokenSeconds ?? 300,
   }
 }
 

@@ -4,10 +4,14 @@ import { jwtVerify, SignJWT } from 'jose'
 interface WidgetUser {
   email: string
   serial: number
+  use: TokenUse
 }
 
+/** A widget token of signin, an embed token, or the access token that the SDK gets for one. */
+export type TokenUse = 'widget' | 'embed' | 'access'
+
 export interface SandboxTokens {
-  mint(email: string, lifetimeSeconds?: number): Promise<string>
+  mint(email: string, lifetimeSeconds?: number, use?: TokenUse): Promise<string>
   verify(token: string): Promise<WidgetUser | undefined>
   expire(email?: string): void
 }
@@ -22,10 +26,10 @@ export function createTokens(lifetimeSeconds: number): SandboxTokens {
   let serial = 0
   let everybodyExpiredUpTo = 0
 
-  async function mint(email: string, seconds = lifetimeSeconds) {
+  async function mint(email: string, seconds = lifetimeSeconds, use: TokenUse = 'widget') {
     serial += 1
     const now = Math.floor(Date.now() / 1000)
-    return new SignJWT({ email })
+    return new SignJWT({ email, use })
       .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
       .setJti(String(serial))
       .setIssuedAt(now)
@@ -36,7 +40,8 @@ export function createTokens(lifetimeSeconds: number): SandboxTokens {
   async function verify(token: string) {
     const verified = await jwtVerify(token, await key, { algorithms: ['HS256'] }).catch(() => undefined)
     if (verified === undefined) return undefined
-    const user = { email: String(verified.payload.email), serial: Number(verified.payload.jti) }
+    const { email, jti, use } = verified.payload
+    const user = { email: String(email), serial: Number(jti), use: use as TokenUse }
     const expired = user.serial <= Math.max(everybodyExpiredUpTo, expiredUpTo.get(user.email) ?? 0)
     return expired ? undefined : user
   }

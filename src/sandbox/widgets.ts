@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import express, { type Request, type Response, Router } from 'express'
 import { sampleContent, widgetKinds } from './content.ts'
+import { allowOriginsOf } from './access-session.ts'
+import type { SandboxCredentials } from './credentials.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 const assets = join(import.meta.dirname, '../../public/sandbox')
@@ -26,9 +28,10 @@ const pagePolicy = [
 ].join('; ')
 
 /** The widget pages, their assets, and the content that a page reads with its token. */
-export function createWidgets(tokens: SandboxTokens): Router {
+export function createWidgets(credentials: SandboxCredentials, tokens: SandboxTokens): Router {
   const router = Router({ caseSensitive: true, strict: true })
   router.use('/assets', express.static(assets, { index: false, redirect: false }))
+  router.all('/widget-content/:type/:id', allowOriginsOf(credentials))
   router.get('/widget-content/:type/:id', createContent(tokens))
   router.get(['/:type/:id', '/:type/:id/:slug'], (request: Request<WidgetParams>, response, next) => {
     if (!isWidget(request)) return next()
@@ -51,7 +54,8 @@ function createContent(tokens: SandboxTokens) {
     const kind = widgetKinds.get(request.params.type)
     const user = await tokens.verify(bearer(request.get('authorization')))
     if (kind === undefined) response.status(404).json({ error: 'widget_unknown' })
-    else if (user !== undefined || kind === 'leaderboard') response.json(sampleContent(kind, user?.email))
+    else if ((user !== undefined && user.use !== 'embed') || kind === 'leaderboard')
+      response.json(sampleContent(kind, user?.email))
     else response.status(401).json({ error: 'token_refused', message: 'Expired, or not a token of ours.' })
   }
 }

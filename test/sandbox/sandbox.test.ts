@@ -131,6 +131,50 @@ describe('Access Key Embed', () => {
   ])('refuses %s and says so', async (_what, body, status, error) => {
     expect(await errorOf(await postJson(path, body))).toEqual([status, error])
   })
+  async function mintEmbedToken() {
+    const answer = (await (await postJson(path, goodBody)).json()) as { data: { embedToken: string } }
+    return answer.data.embedToken
+  }
+
+  const page = 'https://shop.example.com'
+  const validatePath = '/v2/api/widget-access-keys/validate'
+  const validate = (embedToken: string, origin = page) => postJson(validatePath, { embedToken }, { origin })
+
+  test('exchanges an embed token for an access token of five minutes, which opens the content', async () => {
+    const answer = await validate(await mintEmbedToken())
+    expect(answer.headers.get('access-control-allow-origin')).toBe(page)
+    const { data } = (await answer.json()) as { data: { accessToken: string; expiresIn: number } }
+    expect(data).toEqual({ accessToken: expect.any(String), expiresIn: 300 })
+    expect((await readWidget('store-widget', data.accessToken)).status).toBe(200)
+    expect(await errorOf(await validate(data.accessToken))).toEqual([401, 'token_refused'])
+  })
+
+  test('takes an embed token for nothing else, and no widget token for an embed token', async () => {
+    expect((await readWidget('store-widget', await mintEmbedToken())).status).toBe(401)
+    expect(await errorOf(await validate(await mintToken()))).toEqual([401, 'token_refused'])
+    expect(await errorOf(await postJson(validatePath, {}))).toEqual([400, 'request_malformed'])
+  })
+
+  test('answers pages on the allowed origins only, also before a preflight', async () => {
+    sandbox.credentials.allowedOrigins.add(page)
+    const token = await mintEmbedToken()
+    const preflight = (origin: string) => fetch(origin, { method: 'OPTIONS', headers: { origin: page } })
+    expect((await validate(token)).status).toBe(200)
+    expect((await preflight(origin + validatePath)).headers.get('access-control-allow-headers')).toMatch(
+      /content-type/i,
+    )
+    expect(await errorOf(await validate(token, 'https://evil.example'))).toEqual([403, 'origin_refused'])
+    sandbox.credentials.allowedOrigins.clear()
+  })
+
+  test('refuses a revoked access key at once, until it is restored', async () => {
+    const token = await mintEmbedToken()
+    expect((await postJson('/sandbox/access-key', { revoked: true })).status).toBe(200)
+    expect(await errorOf(await postJson(path, goodBody))).toEqual([401, 'access_key_wrong'])
+    expect((await validate(token)).status).toBe(200)
+    await postJson('/sandbox/access-key', { revoked: false })
+    expect((await postJson(path, goodBody)).status).toBe(200)
+  })
 })
 
 describe('widget pages', () => {
