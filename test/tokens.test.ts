@@ -90,7 +90,7 @@ describe('A token', () => {
     expect([await ask(), await ask()]).toEqual(['token-1', 'token-1'])
   })
 
-  it.each([-86_400_000, 86_400_000])('does not care for a clock that is set by %i ms', async (byMs) => {
+  it.each([-86_400_000, 86_400_000])('is not affected by a clock that is set by %i ms', async (byMs) => {
     const { ask } = startTokens({ change: fiveMinutes })
     await ask()
     vi.setSystemTime(Date.now() + byMs)
@@ -117,14 +117,14 @@ describe('A token', () => {
     expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1', 'token-4', 'token-5'])
   })
 
-  it('in the making is shared with the same user alone, also where a credential changes hands meanwhile', async () => {
+  it('in the making is shared only with the same user, even if the credential changes hands meanwhile', async () => {
     const { ask } = startTokens()
     const bob = { ...ada, subject: 'bob' }
     const asked = [ask(), ask(), ask({ session: bob }), ask({ session: withEmail(bob, 'bob@example.com') })]
     expect(await Promise.all(asked)).toEqual(['token-1', 'token-1', 'token-2', 'token-3'])
   })
 
-  it('that is asked for fresh takes the place of the old one, if it can be had', async () => {
+  it('that is requested anew replaces the old one, if the vendor issues it', async () => {
     let down = false
     const change = () => {
       if (down) throw new Error('vendor down')
@@ -139,7 +139,7 @@ describe('A token', () => {
     expect(await ask()).toBe('token-2')
   })
 
-  it('is not handed out again once a fresh one was minted, however short that one lives', async () => {
+  it('is not handed out again once a new one was minted, however short-lived that one is', async () => {
     const lives = [300_000, 10_000, 300_000]
     const { ask } = startTokens({ change: () => ({ expiresAt: performance.now() + lives.shift()! }) })
     await ask()
@@ -147,7 +147,7 @@ describe('A token', () => {
     expect(await ask()).toBe('token-3')
   })
 
-  it('is asked for again after a failure', async () => {
+  it('is requested again after a failure', async () => {
     const failures = [new Error('vendor down')]
     const change = () => {
       const failure = failures.pop()
@@ -189,15 +189,18 @@ describe('A token', () => {
   it.each([
     ['sessions', 201, {}],
     ['characters', 13, { token: 'x'.repeat(8_192) }],
-  ])('of the longest unused session goes when there are too many %s', async (_what, count, like) => {
-    const { ask, mints } = startTokens({ change: () => like, maxTokens: 100 })
-    for (let number = 1; number <= count; number += 1)
-      await ask({ session: { ...ada, credentialHash: String(number) } })
-    await ask({ session: { ...ada, credentialHash: String(count) } })
-    expect(mints()).toBe(count)
-    await ask({ session: { ...ada, credentialHash: '1' } })
-    expect(mints()).toBe(count + 1)
-  })
+  ])(
+    'of the session that was last used longest ago is dropped if there are too many %s',
+    async (_what, count, like) => {
+      const { ask, mints } = startTokens({ change: () => like, maxTokens: 100 })
+      for (let number = 1; number <= count; number += 1)
+        await ask({ session: { ...ada, credentialHash: String(number) } })
+      await ask({ session: { ...ada, credentialHash: String(count) } })
+      expect(mints()).toBe(count)
+      await ask({ session: { ...ada, credentialHash: '1' } })
+      expect(mints()).toBe(count + 1)
+    },
+  )
 })
 
 describe('POST /widget-token', () => {
@@ -244,12 +247,12 @@ describe('POST /widget-token', () => {
     expect(await switchUsers('0')).toEqual(['ada@example.com', 'grace@example.com'])
   })
 
-  it('gives another user with a remembered cookie another token when asked for a new one', async () => {
+  it('gives another user with a remembered cookie another token on request', async () => {
     const fresh = { 'cache-control': 'no-cache' }
     expect(await switchUsers('30', fresh)).toEqual(['ada@example.com', 'grace@example.com'])
   })
 
-  it('mints once for all tabs of a session that ask at once, and logs that once', async () => {
+  it('mints once for all tabs of a session that ask at the same time, and logs that once', async () => {
     await start()
     const { release, asked } = holdVendor()
     const authorization = await authorizationOf('ada')
@@ -263,7 +266,7 @@ describe('POST /widget-token', () => {
     expect(issuedLines()).toHaveLength(1)
   })
 
-  it('mints once for all who ask for a fresh token at once', async () => {
+  it('mints once for all callers that request a new token at the same time', async () => {
     await start()
     const authorization = await authorizationOf('ada')
     await broker.askToken({ authorization })
@@ -277,7 +280,7 @@ describe('POST /widget-token', () => {
     expect(vendor.requests).toHaveLength(2)
   })
 
-  it('mints for who stays when the first caller leaves, and logs that once', async () => {
+  it('mints for the remaining callers when the first one disconnects, and logs that once', async () => {
     await start()
     const { release, asked } = holdVendor()
     const authorization = await authorizationOf('ada')
@@ -333,7 +336,7 @@ describe('POST /widget-token', () => {
     },
   )
 
-  it('answers nobody with the token of another, whoever leaves when', async () => {
+  it('never answers with the token of another user, whichever callers disconnect', async () => {
     await start({ TOKEN_CACHE_SECONDS: '0' })
     const users = ['ada', 'grace']
     const authorizations = await Promise.all(users.map(authorizationOf))

@@ -21,14 +21,14 @@ async function ask() {
 const mismatches = () => broker.logLines().filter(({ event }) => event === 'vendor_identity_mismatch')
 
 describe('A token of the vendor', () => {
-  it('that names its end comes with the seconds until then', async () => {
+  it('that has an expiry comes with the seconds until then', async () => {
     say(await mintVendorToken('ada@example.com', 120))
     const { expiresIn } = await ask()
     expect(expiresIn).toBeGreaterThan(115)
     expect(expiresIn).toBeLessThanOrEqual(120)
   })
 
-  it('that names an end beyond all time comes without one', async () => {
+  it('that has an impossibly late expiry comes without one', async () => {
     const token = `e30.${Buffer.from('{"exp":1e306}').toString('base64url')}.c2ln`
     say(token)
     expect(await ask()).toEqual({ token, subject: expect.any(String) })
@@ -42,14 +42,14 @@ describe('A token of the vendor', () => {
     },
   )
 
-  it('for another email is handed on, since claims are not documented, and one warning says so without it', async () => {
+  it('for another email is passed on, because its claims are not documented, with one warning that does not show it', async () => {
     say(await mintVendorToken('eve@example.com'))
     for (let mint = 0; mint < 3; mint += 1) expect((await ask()).token).toBeDefined()
     expect(mismatches()).toMatchObject([{ level: 'warn', keyId: expect.stringMatching(/^[0-9a-f]{8}$/) }])
     expect(broker.logText()).not.toContain('@')
   })
 
-  it('for the same email in another case is not worth a word', async () => {
+  it('for the same email in another case causes no warning', async () => {
     say(await mintVendorToken('ADA@example.com'))
     await ask()
     expect(mismatches()).toEqual([])

@@ -81,7 +81,7 @@ async function open(options = {}) {
 }
 
 describe('The circuit', () => {
-  it('opens after the failures of ten users, says so once, and refuses at once without asking the vendor', async () => {
+  it('opens after the failures of ten users, logs it once, and refuses at once without calling the vendor', async () => {
     await open()
     const before = vendor.requests.length
     const refused = await calls(100)
@@ -103,13 +103,13 @@ describe('The circuit', () => {
     expect(states()).toEqual([])
   })
 
-  it.each([400, 401, 403, 404, 429, 302])('is not moved by the refusal %i', async (status) => {
+  it.each([400, 401, 403, 404, 429, 302])('ignores the refusal %i', async (status) => {
     vendor.act = answer(status)
     await calls(40)
     expect(states()).toEqual([])
   })
 
-  it('is not moved by callers who go away', async () => {
+  it('ignores callers that disconnect', async () => {
     vendor.act = () => undefined
     const leaving = createLeaving()
     const gone = calls(40, { signal: leaving.signal })
@@ -125,7 +125,7 @@ describe('The circuit', () => {
     expect(states()).toMatchObject([{ state: 'open' }])
   })
 
-  it('lets one call of a hundred try the vendor, and closes when it goes well', async () => {
+  it('lets one call of a hundred probe the vendor, and closes when it succeeds', async () => {
     await open({ halfOpenAfterMs: 1 })
     const before = vendor.requests.length
     vendor.act = (socket, nth) => void setImmediate(() => giveToken(socket, nth))
@@ -135,7 +135,7 @@ describe('The circuit', () => {
     expect(await call()).toEqual({ code: 'ok', attempts: 1 })
   })
 
-  it('tells its observer of each change, and of the calls that were made alone', async () => {
+  it('reports each change to its observer, and only the calls that were made', async () => {
     await client.close()
     const told: unknown[] = []
     const observer = {
@@ -166,7 +166,7 @@ describe('The circuit', () => {
     expect(states().map(({ state }) => state)).toEqual(['open', 'half_open', 'open'])
   })
 
-  it('closes by the one call though its caller leaves, so that a client that asks and leaves keeps nobody out', async () => {
+  it('is closed by the probe even if its caller disconnects, so that such a client cannot block the others', async () => {
     await open({ halfOpenAfterMs: 1 })
     const asking: Socket[] = []
     vendor.act = (socket) => void asking.push(socket)
@@ -191,7 +191,7 @@ describe('The waiting line', () => {
     vendor.act = () => undefined
   })
 
-  it('keeps calls to the bound, lets the next ones wait, and refuses the rest at once as overloaded', async () => {
+  it('limits the calls in progress, lets the next ones wait, and refuses the rest at once as overloaded', async () => {
     const leaving = createLeaving()
     const within = calls(5, { signal: leaving.signal })
     expect(await call()).toMatchObject({ code: 'overloaded', outcome: 'waiting_line_full', retryAfter: '2' })
@@ -201,7 +201,7 @@ describe('The waiting line', () => {
     await within
   })
 
-  it('is overloaded, not a vendor that is too slow, for a caller that waits past its deadline', async () => {
+  it('reports overloaded, not a slow vendor, to a caller that waits past its deadline', async () => {
     const leaving = createLeaving()
     const ahead = calls(2, { signal: leaving.signal })
     expect(await call({ timeoutMs: 50 })).toMatchObject({
@@ -213,7 +213,7 @@ describe('The waiting line', () => {
     await ahead
   })
 
-  it('gives the place of a caller who leaves to the one who waits longest', async () => {
+  it('gives the place of a caller that leaves to the one that has waited longest', async () => {
     const leaving = createLeaving()
     const ahead = calls(2, { signal: leaving.signal })
     await seen(2)
@@ -226,7 +226,7 @@ describe('The waiting line', () => {
     await ahead
   })
 
-  it('keeps its bound however many were refused for want of room', async () => {
+  it('keeps its limit, however many callers it refused', async () => {
     await client.close()
     transport = createTransport({ maxConnections: 2, maxQueue: 0 })
     const leaving = createLeaving()
@@ -238,7 +238,7 @@ describe('The waiting line', () => {
     await within
   })
 
-  it('gives one user two places at most, and serves the others past that user', async () => {
+  it('gives one user at most two places, and serves the others first', async () => {
     await client.close()
     transport = createTransport({ maxConnections: 4, maxQueue: 20 })
     const held: Socket[] = []
@@ -252,7 +252,7 @@ describe('The waiting line', () => {
     expect((await hers).map(({ code }) => code)).toEqual(Array(4).fill('ok'))
   })
 
-  it('has room again as soon as one who waits leaves', async () => {
+  it('has room again as soon as a waiting caller leaves', async () => {
     const [ahead, waiting] = [createLeaving(), createLeaving()]
     const first = calls(2, { signal: ahead.signal })
     const second = calls(3, { signal: waiting.signal })
@@ -269,7 +269,7 @@ describe('The waiting line', () => {
 })
 
 describe('A caller who leaves', () => {
-  it('while the vendor thinks has its connection closed at once', async () => {
+  it('while the vendor works has its connection closed at once', async () => {
     vendor.act = () => undefined
     const leaving = createLeaving()
     const left = call({ signal: leaving.signal, timeoutMs: 300_000 })
@@ -296,7 +296,7 @@ describe('A caller who leaves', () => {
 })
 
 describe('The retry', () => {
-  it('makes a call good that failed once, after 50 to 250 ms that differ from call to call', async () => {
+  it('rescues a call that failed once, after a random wait of 50 to 250 ms', async () => {
     const waits: number[] = []
     for (let round = 0; round < 6; round += 1) {
       let failedAt = 0
@@ -311,12 +311,12 @@ describe('The retry', () => {
     expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(1)
   })
 
-  it('is not made where the deadline leaves no time for it', async () => {
+  it('does not happen if the deadline leaves no time for it', async () => {
     vendor.act = answer(500)
     expect(await call({ timeoutMs: 140 })).toMatchObject({ code: 'vendor_unavailable', attempts: 1 })
   })
 
-  it('of all callers together stays within its budget when everything fails', async () => {
+  it('stays within the budget of all callers when everything fails', async () => {
     vendor.act = (socket) => void socket.resetAndDestroy()
     await calls(200)
     expect(vendor.requests.length).toBeLessThanOrEqual(240)
@@ -343,7 +343,7 @@ describe('The pause that the vendor asks for', () => {
     },
   )
 
-  it('holds for all who share the key once a second user meets one within it', async () => {
+  it('applies to all users of the key once a second user gets one within it', async () => {
     vendor.act = pause('60')
     await call({ user: 'ada' })
     vendor.act = pause('5')
@@ -355,7 +355,7 @@ describe('The pause that the vendor asks for', () => {
     expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
   })
 
-  it('is one user alone, however often that user meets it', async () => {
+  it('applies to one user alone, however often that user gets it', async () => {
     vendor.act = pause('1')
     await call({ user: 'ada' })
     await untilPauseEnds({ user: 'ada' }, 'vendor_rate_limited')

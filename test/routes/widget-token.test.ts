@@ -10,7 +10,7 @@ beforeEach(async () => {
 })
 
 describe('POST /widget-token', () => {
-  it('signs the user of the session in at the vendor with one request as documented', async () => {
+  it('signs in the user of the session at the vendor with one request, as documented', async () => {
     const answer = await broker.askToken()
     const [request, ...others] = vendor.requests
     expect(answer.status).toBe(200)
@@ -24,7 +24,7 @@ describe('POST /widget-token', () => {
     })
   })
 
-  it('reuses the token within the session, and mints anew for no-cache', async () => {
+  it('reuses the token within the session, and mints a new one for no-cache', async () => {
     const authorization = `Bearer ${await signSession()}`
     const ask = async (headers = {}) =>
       (await (await broker.askToken({ authorization, ...headers })).json()).token

@@ -69,7 +69,7 @@ const errorOf = async (response: Response) => [
 ]
 
 describe('signin', () => {
-  test('answers a good request without a body by an HS256 token of that email, about five minutes long', async () => {
+  test('answers a valid request without a body with an HS256 token for that email, valid for about five minutes', async () => {
     const token = await mintToken('ada@example.com')
     const { email, iat, exp } = decodeJwt(token)
     expect(decodeProtectedHeader(token).alg).toBe('HS256')
@@ -99,7 +99,7 @@ describe('signin', () => {
     expect(await errorOf(get)).toEqual([405, 'method_wrong'])
   })
 
-  test('accepts a key that is added while it runs, and no longer one that is deleted', async () => {
+  test('accepts a key that is added while it runs, and refuses one that is deleted', async () => {
     sandbox.credentials.apiKeys.add('second-key')
     expect((await signIn({ 'returningai-api-key': 'second-key' })).status).toBe(200)
     sandbox.credentials.apiKeys.delete('second-key')
@@ -110,7 +110,7 @@ describe('signin', () => {
 describe('Access Key Embed', () => {
   const path = '/v2/api/widget-access-keys/token'
 
-  test('answers good credentials by an embed token of the data-email, 15 minutes long', async () => {
+  test('answers valid credentials with an embed token for the data-email, valid for 15 minutes', async () => {
     const { data } = (await (await postJson(path, goodBody)).json()) as {
       data: { embedToken: string; expiresIn: number }
     }
@@ -237,7 +237,7 @@ describe('faults', () => {
     ['server-error', 500],
     ['redirect', 307],
     ['no-token', 200],
-  ])('%s strikes as often as it is told to, and then no more', async (fault, status) => {
+  ])('%s happens as often as requested, and then stops', async (fault, status) => {
     const set = await postJson('/sandbox/faults', { fault, count: 2 })
     expect(await set.json()).toEqual({ fault, count: 2 })
     const answers = [await signIn(), await signIn()]
@@ -246,7 +246,7 @@ describe('faults', () => {
     expect(await mintToken()).toBeTypeOf('string')
   })
 
-  test('rate-limit says when to try again', async () => {
+  test('rate-limit says when to retry', async () => {
     sandbox.faults.set('rate-limit')
     expect((await signIn()).headers.get('retry-after')).toBe('2')
   })
@@ -266,7 +266,7 @@ describe('faults', () => {
     await expect(hanging).rejects.toThrow('timeout')
   })
 
-  test('slow-body sends headers at once and then drips without an end', async () => {
+  test('slow-body sends the headers at once and then an endless trickle of bytes', async () => {
     sandbox.faults.set('slow-body')
     const answer = await signIn()
     const reader = answer.body!.getReader()
@@ -281,7 +281,7 @@ describe('faults', () => {
     expect(exp! - iat!).toBe(2)
   })
 
-  test('strike Access Key Embed as well', async () => {
+  test('also apply to Access Key Embed', async () => {
     sandbox.faults.set('server-error')
     expect((await postJson('/v2/api/widget-access-keys/token', goodBody)).status).toBe(500)
   })
@@ -292,7 +292,7 @@ describe('faults', () => {
     expect((await signIn()).status).toBe(200)
   })
 
-  test('ask for the content type where it is missing, as with a plain curl -d', async () => {
+  test('name the missing content type, as for a plain curl -d', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const answer = await postJson('/sandbox/faults', { fault: 'server-error' }, headers)
     expect(answer.status).toBe(400)
@@ -312,7 +312,7 @@ describe('faults', () => {
 })
 
 describe('The list of requests', () => {
-  test('tells method, path, header names, email, verdict on the key, fault and status', async () => {
+  test('shows method, path, header names, email, whether the key is valid, fault and status', async () => {
     await signIn()
     const { requests } = await listed()
     expect(requests).toHaveLength(1)
@@ -327,7 +327,7 @@ describe('The list of requests', () => {
     expect(requests[0]!.headerNames).toContain('returningai-api-key')
   })
 
-  test('holds no key and no token, whether the key was right or wrong', async () => {
+  test('contains neither a key nor a token, whether the key was right or wrong', async () => {
     const token = await mintToken()
     await signIn({ 'returningai-api-key': 'wrong-key-canary' })
     await postJson('/v2/api/widget-access-keys/token', goodBody)
@@ -337,13 +337,13 @@ describe('The list of requests', () => {
     expect(sandbox.requests.map((request) => request.credential)).toEqual(['match', 'mismatch', 'match'])
   })
 
-  test('shows who follows a redirect', async () => {
+  test('shows a client that follows a redirect', async () => {
     sandbox.faults.set('redirect')
     await fetch(origin + signinPath, { method: 'POST', headers: goodHeaders })
     expect(sandbox.requests.map((request) => request.path)).toEqual([signinPath, '/sandbox/redirected'])
   })
 
-  test('is emptied by DELETE', async () => {
+  test('is cleared by DELETE', async () => {
     await signIn()
     expect((await fetch(`${origin}/sandbox/requests`, { method: 'DELETE' })).status).toBe(204)
     expect(await listed()).toEqual({ requests: [] })
@@ -351,7 +351,7 @@ describe('The list of requests', () => {
 })
 
 describe('expiry', () => {
-  test('of one user ends the tokens minted so far, and neither later ones nor those of others', async () => {
+  test('of one user ends the tokens minted so far, but not later ones or those of others', async () => {
     const [old, other] = [await mintToken('ada@example.com'), await mintToken('lin@example.com')]
     await postJson('/sandbox/expire', { email: 'ada@example.com' })
     const renewed = await mintToken('ada@example.com')
@@ -359,13 +359,13 @@ describe('expiry', () => {
     expect(await Promise.all(statuses)).toEqual([401, 200, 200])
   })
 
-  test('without an email ends the tokens of everybody', async () => {
+  test('without an email ends the tokens of all users', async () => {
     const token = await mintToken()
     await postJson('/sandbox/expire', {})
     expect((await readWidget('store', token)).status).toBe(401)
   })
 
-  test('comes by itself at the end of the lifetime', async () => {
+  test('happens at the end of the lifetime', async () => {
     const past = await sandbox.tokens.mint('ada@example.com', -1)
     expect((await readWidget('store', past)).status).toBe(401)
   })
@@ -420,7 +420,7 @@ describe('npm run sandbox', () => {
     expect(await once(child, 'close')).toEqual([0, null])
   })
 
-  test('takes a key of your own and does not print it', async () => {
+  test('accepts a key of your own and does not print it', async () => {
     const env = {
       SANDBOX_PORT: '0',
       SANDBOX_API_KEY: 'own-key-canary',

@@ -54,7 +54,7 @@ describe('The user agent of a question', () => {
     expect(question['user-agent']).toBe(received)
   })
 
-  it('is our own where the caller has none', async () => {
+  it('is our own if the caller has none', async () => {
     expect((await questionOf([session]))['user-agent']).toBe('returning-ai-token-broker')
   })
 })
@@ -69,11 +69,11 @@ describe('The forwarded headers of a question', () => {
     ['X-Real-IP', '203.0.113.9'],
   ] as const
 
-  it('are the address of the peer alone, whatever the caller says', async () => {
+  it('are only the address of the peer, whatever the caller sends', async () => {
     expect(forwarded(await questionOf([session, ...claimed]))).toEqual({ 'x-forwarded-for': '127.0.0.1' })
   })
 
-  it('have the address that a trusted proxy vouches for', async () => {
+  it('have the address that a trusted proxy sends', async () => {
     const question = await questionOf([session, ...claimed], { TRUST_PROXY: '127.0.0.1' })
     expect(forwarded(question)).toEqual({ 'x-forwarded-for': '203.0.113.9' })
   })
@@ -92,7 +92,7 @@ describe('The forwarded headers of a question', () => {
     })
   })
 
-  it('have the PUBLIC_URL that the request came to, where there are several', async () => {
+  it('use the PUBLIC_URL to which the request was sent, if there are several', async () => {
     await open({ PUBLIC_URL: 'https://app.example.com, http://brand.example' })
     const hosts: unknown[] = []
     for (const host of ['brand.example', 'BRAND.example:80', 'app.example.com', 'evil.example']) {
@@ -135,18 +135,18 @@ describe('An answer is remembered for the same question alone', () => {
 describe('SESSION_FORWARD_COOKIES', () => {
   const only = { SESSION_FORWARD_COOKIES: 'session, session.1' }
 
-  it('passes on these cookies alone', async () => {
+  it('passes on only these cookies', async () => {
     const cookies = ['Cookie', 'theme=dark; session=a=b; xsession=1; session.1="c;_ga=1'] as const
     expect((await questionOf([cookies], only)).cookie).toBe('session=a=b; session.1="c')
   })
 
-  it('asks nothing for a visitor who has only others', async () => {
+  it('asks nothing for a visitor who has only other cookies', async () => {
     await open(only)
     const { status, body } = await ask(['Cookie', '_ga=1; xsession=abc'])
     expect([status, JSON.parse(body).code, app.received.length]).toEqual([401, 'session_missing', 0])
   })
 
-  it('asks once for one session, whatever becomes of the other cookies', async () => {
+  it('asks once for one session, whatever the other cookies are', async () => {
     const later = ['Cookie', '_ga=2; session=abc'] as const
     expect(await countQuestions([[session], [later]], only)).toBe(1)
   })

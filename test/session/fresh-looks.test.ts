@@ -112,7 +112,7 @@ describe('A fresh look', () => {
     for (const browser of browsers) expect(await ask(broker, browser)).toBe('bob')
   })
 
-  it('that meets an outage leaves what is remembered', async () => {
+  it('that meets an outage keeps what is remembered', async () => {
     const broker = await start()
     expect(await ask(broker)).toBe('ann')
     app.answer = (_request, response) => void response.writeHead(500).end()
@@ -120,7 +120,7 @@ describe('A fresh look', () => {
     expect(await ask(broker)).toBe('ann')
   })
 
-  it('is one question at a time, however many ask', async () => {
+  it('asks one question at a time, however many callers there are', async () => {
     const broker = await start({ RATE_LIMIT_PER_MINUTE: '1000' })
     const users = await Promise.all(Array.from({ length: 200 }, () => ask(broker, noCache)))
     expect(new Set(users)).toEqual(new Set(['ann']))
@@ -143,7 +143,7 @@ describe('A fresh look', () => {
     expect([app.received.length, mostOpen]).toEqual([2, 1])
   })
 
-  it('goes on for others when the caller whose question it is leaves', async () => {
+  it('continues for others when the caller that started it leaves', async () => {
     const broker = await start()
     holding = true
     const leaving = new AbortController()
@@ -225,7 +225,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
     expect([await ask(two), await ask(two, { Cookie: 'sid=2' })]).toEqual(['ann', 'ann'])
   })
 
-  it('forget everybody after Redis was away, since they may have missed something', async () => {
+  it('forget all sessions after Redis was away, because they may have missed something', async () => {
     const [one, two] = await startTwo()
     expect(await ask(two)).toBe('ann')
     // A slow start may have lines of its own.

@@ -32,7 +32,7 @@ describe('An email', () => {
     "o'hara_&co@sub.example.co.uk",
     'x@xn--bcher-kva.example',
     `${'a'.repeat(242)}@example.com`,
-  ])('is taken as it is: %s', (email) => {
+  ])('is used unchanged: %s', (email) => {
     expect(identify({ ...ann, email }).email).toBe(email)
   })
 
@@ -178,7 +178,7 @@ describe('email_verified', () => {
     expect(said(value)()).toBe(ann.email)
   })
 
-  it.each([false, 'false', 'TRUE', 1, 0, '', null, {}])('keeps an email out when it is %j', (value) => {
+  it.each([false, 'false', 'TRUE', 1, 0, '', null, {}])('refuses an email when it is %j', (value) => {
     expect(said(value)).toThrow(refused)
   })
 
@@ -186,15 +186,15 @@ describe('email_verified', () => {
     expect(said(value, true)()).toBe(ann.email)
   })
 
-  it.each([undefined, false, 'false', null])('keeps an email out when it must say so and is %j', (value) => {
+  it.each([undefined, false, 'false', null])('refuses an email when it must say so and is %j', (value) => {
     expect(said(value, true)).toThrow(refused)
   })
 
-  it.each([undefined, false, 'false', null])('is not looked at where the policy says so (%j)', (value) => {
+  it.each([undefined, false, 'false', null])('is ignored if the policy says so (%j)', (value) => {
     expect(said(value, false)()).toBe(ann.email)
   })
 
-  it('speaks for the email beside it', () => {
+  it('counts for the email beside it', () => {
     const policy = { emailClaims: ['user.email'] }
     const user = { email: ann.email, email_verified: false }
     expect(() => identify({ user, email_verified: true }, policy)).toThrow(refused)
@@ -202,7 +202,7 @@ describe('email_verified', () => {
     expect(identify({ user: verified, email_verified: false }, policy).email).toBe(ann.email)
   })
 
-  it('speaks at the top for an email further down, unless there is one at the top too', () => {
+  it('counts at the top level for a nested email, unless there is also one at the top level', () => {
     const policy = { emailClaims: ['user.email'] }
     const claims = { user: { email: ann.email }, email_verified: false }
     expect(() => identify(claims, policy)).toThrow(refused)
@@ -253,7 +253,7 @@ describe('The subject', () => {
     expect(subject(...parts)).not.toBe(subject(ann))
   })
 
-  it('is that of the email where there is no usable id', () => {
+  it('is that of the email if there is no usable id', () => {
     const byEmail = subject({ email: ann.email })
     for (const sub of ['', null, {}, 1.5, ['user-1']]) expect(subject({ ...ann, sub })).toBe(byEmail)
   })
@@ -262,7 +262,7 @@ describe('The subject', () => {
     expect(subject({ email: 'bob@example.com' })).not.toBe(subject({ ...ann, sub: 'bob@example.com' }))
   })
 
-  it('takes a whole number for an id', () => {
+  it('accepts a whole number as an id', () => {
     expect(subject({ ...ann, sub: 7 })).toBe(subject({ ...ann, sub: '7' }))
   })
 })

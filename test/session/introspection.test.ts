@@ -69,7 +69,7 @@ describe('The question', () => {
     expect(Object.keys(headers).sort()).toEqual(sent)
   })
 
-  it('carries the client credentials form-encoded, as RFC 6749 §2.3.1 wants them', async () => {
+  it('has the client credentials form-encoded, as RFC 6749 §2.3.1 requires', async () => {
     const door = await open({ clientId: 'a:b c', clientSecrets: ['p+q%\u00e9'] })
     await door.ask(bearer('opaque'))
     const [, credentials = ''] = server.received[0]?.headers.authorization?.split(' ') ?? []
@@ -83,7 +83,7 @@ describe('The question', () => {
     expect(server.received).toHaveLength(1)
   })
 
-  it('is asked each time where nothing is to be remembered', async () => {
+  it('is asked each time if nothing may be remembered', async () => {
     const door = await open({ rememberMs: 0 })
     for (let request = 0; request < 3; request += 1) await door.ask(bearer('opaque'))
     expect(server.received).toHaveLength(3)
@@ -189,7 +189,7 @@ describe('An outage', () => {
     expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 200 })
   })
 
-  it('is 503 when nobody listens', async () => {
+  it('is 503 if nothing listens', async () => {
     const door = await open()
     await server.close()
     expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 503, outcome: 'connect_refused' })
@@ -211,7 +211,7 @@ it('a thousand interleaved requests of fifty users each get their own email', as
   expect(mixups).toEqual([])
 })
 
-it('the id of a verifier tells two secrets apart and holds neither', () => {
+it('the id of a verifier differs for two secrets and contains neither', () => {
   const rest = {
     client,
     source: ['bearer'],

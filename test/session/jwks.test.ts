@@ -82,7 +82,7 @@ describe('A key set', () => {
     ])
   })
 
-  it('passes over keys of a kind that nobody knows', async () => {
+  it('ignores keys of an unknown kind', async () => {
     const odd = [
       { kty: 'FUTURE', kid: 'RS256' },
       { kty: 'oct', kid: 'RS256', k: 'AAAA' },
@@ -111,7 +111,7 @@ describe('A key set', () => {
     })
   })
 
-  it('has at most four keys tried for a token that names none', async () => {
+  it('lets at most four keys be tried for a token that names none', async () => {
     expect(await askBehind(3)).toMatchObject({ status: 200 })
     expect(await askBehind(4)).toMatchObject({ status: 401, outcome: 'wrong_signature' })
   })
@@ -143,7 +143,7 @@ describe('A key set', () => {
 })
 
 describe('A rotation', () => {
-  it('is seen by its first token, after one more fetch', async () => {
+  it('is noticed with its first token, after one more fetch', async () => {
     await door.ask(bearer(createToken()))
     provider.answer = setOf('next')
     const rotated = bearer(createToken({ header: { kid: 'next' }, key: successor.privateKey }))
@@ -154,7 +154,7 @@ describe('A rotation', () => {
     expect(provider.received).toHaveLength(3)
   })
 
-  it.each(['RS256', undefined])('is seen too where the provider keeps the kid %s', async (kid) => {
+  it.each(['RS256', undefined])('is also noticed if the provider keeps the kid %s', async (kid) => {
     provider.answer = answerJson({ keys: [toJwk(keys.RS256, { kid })] })
     expect(await door.ask(bearer(createToken({ header: { kid } })))).toMatchObject({ status: 200 })
     provider.answer = answerJson({ keys: [toJwk(successor, { kid })] })
@@ -296,7 +296,7 @@ describe('An outage of the provider', () => {
     expect(provider.received.some(({ url }) => url === '/other')).toBe(false)
   })
 
-  it('is 503 when nobody listens', async () => {
+  it('is 503 if nothing listens', async () => {
     await provider.close()
     expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 503, outcome: 'connect_refused' })
   })
@@ -340,7 +340,7 @@ describe('An outage of the provider', () => {
     await expect(jwks.current()).rejects.toMatchObject({ code: 'session_source_unavailable' })
   })
 
-  it('makes an unknown key a 503, leaves a forgery a 401, and good tokens good', async () => {
+  it('turns an unknown key into 503, but neither a forgery nor a valid token', async () => {
     await door.ask(bearer(createToken()))
     provider.answer = failing
     const unknown = await door.ask(strange('next'))
@@ -352,7 +352,7 @@ describe('An outage of the provider', () => {
     expect(provider.received).toHaveLength(2)
   })
 
-  it('does not show to a token that could never be good: it is refused without a fetch', async () => {
+  it('does not affect a token that could never be valid, which is refused without a fetch', async () => {
     provider.answer = failing
     for (const token of [
       'garbage',

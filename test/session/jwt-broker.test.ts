@@ -34,20 +34,20 @@ async function ask(token: string, asked = broker) {
 }
 
 describe('The broker with JWT sessions', () => {
-  it('signs the user of a good token in', async () => {
+  it('signs in the user of a valid token', async () => {
     expect(await ask(createToken())).toMatchObject({ status: 200, emails: ['ann@example.com'] })
   })
 
-  it.each(badTokens)('does not ask the vendor for a token that %s', async (_name, token) => {
+  it.each(badTokens)('does not call the vendor for a token that %s', async (_name, token) => {
     expect(await ask(token)).toEqual({ status: 401, code: 'session_invalid', emails: [] })
   })
 
-  it('does not ask the vendor for a good token without a usable email', async () => {
+  it('does not call the vendor for a valid token without a usable email', async () => {
     const refused = { status: 403, code: 'identity_unusable', emails: [] }
     expect(await ask(createToken({ claims: { email: ['ann@example.com'] } }))).toEqual(refused)
   })
 
-  it('says in the log why a token was refused, and nothing of what it held', async () => {
+  it('logs why a token was refused, but not what it contained', async () => {
     const token = createToken({ claims: { iss: 'https://canary.example.net', email: 'canary@example.net' } })
     await ask(token)
     expect(broker.logLines().at(-1)).toMatchObject({ code: 'session_invalid', outcome: 'claim_iss' })

@@ -59,13 +59,13 @@ describe('An allow-list of algorithms', () => {
   })
 })
 
-it('a secret of 31 bytes is refused at start, one of 32 is not', () => {
+it('a secret of 31 bytes is refused at start, and one of 32 bytes is not', () => {
   const algorithms = ['HS256']
   expect(() => create({ key: { secrets: ['x'.repeat(31)] }, algorithms })).toThrow(/32 bytes/)
   expect(() => create({ key: { secrets: ['x'.repeat(32)] }, algorithms })).not.toThrow()
 })
 
-it('the id of a verifier tells two secrets apart and holds neither', () => {
+it('the id of a verifier differs for two secrets and contains neither', () => {
   const [one, two] = [secret, `${secret}.`].map(
     (each) => create({ key: { secrets: [each] }, algorithms: ['HS256'] }).id,
   )

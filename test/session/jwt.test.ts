@@ -107,7 +107,7 @@ describe('An invalid token', () => {
     await lure.close()
   })
 
-  it('J6 is refused in an algorithm that is not on the list, though a key of the set fits', async () => {
+  it('is refused for an algorithm that is not listed, even if a key of the set fits', async () => {
     const strict = await open({ algorithms: ['RS256'] })
     const verdict = await strict.ask(bearer(createToken({ header: { alg: 'ES256' } })))
     expect(verdict).toMatchObject({ status: 401, outcome: 'algorithm_not_allowed' })
@@ -121,12 +121,12 @@ describe('An invalid token', () => {
     ['two lines', 'ann@example.com\r\nx: 1'],
     ['not ASCII', 'jos\u00e9@example.com'],
     ['of two at-signs', 'ann@evil.example@example.com'],
-  ])('J16 is refused with 403 when its email is %s', async (_name, email) => {
+  ])('is refused with 403 if its email is %s', async (_name, email) => {
     const verdict = await door.ask(bearer(createToken({ claims: { email } })))
     expect(verdict).toMatchObject({ status: 403, code: 'identity_unusable' })
   })
 
-  it('J17 is refused with 403 when its email is unverified and the policy asks for it', async () => {
+  it('is refused with 403 if its email is unverified and the policy requires it', async () => {
     const strict = await open({}, { requireVerifiedEmail: true })
     const ask = (email_verified: unknown) => strict.ask(bearer(createToken({ claims: { email_verified } })))
     for (const value of [false, 'false', 1, undefined]) {
@@ -154,7 +154,7 @@ describe('An invalid token', () => {
 describe('The authorized party', () => {
   const azp = 'https://app.example.com'
 
-  it('stands in for an audience, exactly', async () => {
+  it('replaces an audience, and is compared exactly', async () => {
     const clerk = await open({ audiences: [], authorizedParties: [azp] })
     const ask = (claims: object) => clerk.ask(bearer(createToken({ claims: { aud: undefined, ...claims } })))
     expect(await ask({ azp })).toMatchObject({ status: 200 })
@@ -171,7 +171,7 @@ describe('The authorized party', () => {
     expect(await ask('https://third.example.com')).toMatchObject({ status: 401, outcome: 'claim_azp' })
   })
 
-  it('is asked for beside an audience, not instead of it, where both are configured', async () => {
+  it('is required in addition to an audience if both are configured', async () => {
     const both = await open({ authorizedParties: [azp] })
     expect(await both.ask(bearer(createToken()))).toMatchObject({ status: 401, outcome: 'claim_azp' })
     const foreign = createToken({ claims: { azp, aud: 'other' } })
@@ -214,14 +214,14 @@ describe('An optional authorized party', () => {
     expect(verdict).toMatchObject({ status: 401, outcome: 'claim_azp' })
   })
 
-  it('refuses a bearer token without azp, also when its cookie was accepted before', async () => {
+  it('refuses a bearer token without azp, even if its cookie was accepted before', async () => {
     const door = await openClerk()
     const token = createToken({ claims: clerk })
     expect(await door.ask(inCookie(token))).toMatchObject({ status: 200 })
     expect(await door.ask(bearer(token))).toMatchObject({ status: 401, outcome: 'claim_azp' })
   })
 
-  it('does not stand in for a configured audience', async () => {
+  it('does not replace a configured audience', async () => {
     const both = await openClerk({ audiences: [audience] })
     const verdict = await both.ask(inCookie(createToken({ claims: clerk })))
     expect(verdict).toMatchObject({ status: 401, outcome: 'claim_aud' })
@@ -254,7 +254,7 @@ describe('An encrypted token', () => {
 })
 
 describe('A fixed key', () => {
-  it('as PEM verifies without asking anybody', async () => {
+  it('as PEM verifies without a request', async () => {
     const fixed = await open({ key: { publicKeys: [pem] } })
     const before = provider.received.length
     expect(await fixed.ask(bearer(createToken()))).toMatchObject({ status: 200 })
@@ -272,7 +272,7 @@ describe('A fixed key', () => {
     expect(await fixed.ask(bearer(createToken({ header: { alg } })))).toMatchObject({ status: 200 })
   })
 
-  it('as Ed25519 serves both names of its algorithm where EdDSA is listed, and the new one where that alone is', async () => {
+  it('of type Ed25519 serves both names of its algorithm if EdDSA is listed, and only the new one otherwise', async () => {
     const publicKey = keys.EdDSA.publicKey.export({ type: 'spki', format: 'pem' }).toString()
     const ask = async (algorithms: string[], alg: string) => {
       const fixed = await open({ key: { publicKeys: [publicKey] }, algorithms })
@@ -299,7 +299,7 @@ describe('A fixed key', () => {
     })
   })
 
-  it('as a secret serves HS256 alone', async () => {
+  it('as a secret serves only HS256', async () => {
     const shared = await open({
       key: { secrets: [secret] },
       algorithms: ['HS256'],
@@ -358,7 +358,7 @@ it('a thousand interleaved requests of fifty users each get their own email', as
   expect(mixups).toEqual([])
 })
 
-it('the same token is verified anew for another issuer', async () => {
+it('the same token is verified again for another issuer', async () => {
   const two = await openDoor([
     createVerifier({ source: ['header:x-first'] }),
     createVerifier({ source: ['header:x-second'], issuer: 'https://other.example.com/' }),

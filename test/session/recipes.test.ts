@@ -70,7 +70,7 @@ describe.skipIf(authJsMissing)(`Auth.js ${authJsMissing ?? ''}`, () => {
     SESSION_EMAIL_CLAIM: 'user.email',
   })
 
-  it('signs its user in, and hands on the session cookie that it renews with each look', async () => {
+  it('signs in its user, and passes on the session cookie that it renews with each answer', async () => {
     const broker = await follow(recipe())
     const answer = await ask(broker, await app.signIn('ada@example.com'))
     expect(answer).toMatchObject(signedIn)
@@ -79,7 +79,7 @@ describe.skipIf(authJsMissing)(`Auth.js ${authJsMissing ?? ''}`, () => {
     expect(await ask(broker, renewed)).toMatchObject({ status: 200 })
   })
 
-  it('has nobody signed in with a cookie of no session', async () => {
+  it('treats a cookie without a session as signed out', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, 'authjs.session-token=guess')).toMatchObject(signedOut)
   })
@@ -102,12 +102,12 @@ describe.skipIf(nextMissing)(`Next.js ${nextMissing ?? ''}`, () => {
     SESSION_FORWARD_COOKIES: 'session',
   })
 
-  it('signs its user in', async () => {
+  it('signs in its user', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, await app.signIn('ada@example.com'))).toMatchObject(signedIn)
   })
 
-  it('has nobody signed in when it redirects to its sign-in page by 307', async () => {
+  it('treats a 307 redirect to its sign-in page as signed out', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, 'session=guess')).toMatchObject(signedOut)
   })
@@ -125,17 +125,17 @@ describe.skipIf(djangoMissing)(`Django ${djangoMissing ?? ''}`, () => {
     SESSION_FORWARD_COOKIES: 'sessionid',
   })
 
-  it('signs its user in', async () => {
+  it('signs in its user', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, await app.signIn('ada@example.com'))).toMatchObject(signedIn)
   })
 
-  it.each(['sessionid=guess', 'sessionid=; theme=dark'])('has nobody signed in with %s', async (cookie) => {
+  it.each(['sessionid=guess', 'sessionid=; theme=dark'])('treats %s as signed out', async (cookie) => {
     const broker = await follow(recipe())
     expect(await ask(broker, cookie)).toMatchObject({ status: 401, emails: [] })
   })
 
-  it('hands on the session cookie that it renews', async () => {
+  it('passes on the session cookie that it renews', async () => {
     const broker = await follow(recipe())
     const { setCookies } = await ask(broker, await app.signIn('ada@example.com'))
     expect(setCookies).toEqual([expect.stringMatching(/^sessionid=/)])
@@ -155,14 +155,14 @@ describe.skipIf(railsMissing)(`Rails ${railsMissing ?? ''}`, () => {
     PUBLIC_URL: 'https://127.0.0.1',
   })
 
-  it('signs its user in, and hands on the session cookie that it renews', async () => {
+  it('signs in its user, and passes on the session cookie that it renews', async () => {
     const broker = await follow(recipe())
     const answer = await ask(broker, await app.signIn('ada@example.com'))
     expect(answer).toMatchObject(signedIn)
     expect(answer.setCookies).toEqual([expect.stringMatching(/^_app_session=/)])
   })
 
-  it('has nobody signed in with a cookie of no session', async () => {
+  it('treats a cookie without a session as signed out', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, '_app_session=guess')).toMatchObject(signedOut)
   })
@@ -195,12 +195,12 @@ describe.each([
     PUBLIC_URL: 'https://app.example.com/widgets/',
   })
 
-  it('signs its user in', async () => {
+  it('signs in its user', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, `theme=dark; ${proxy.cookie}=good`)).toMatchObject(signedIn)
   })
 
-  it('has nobody signed in with a cookie of no session', async () => {
+  it('treats a cookie without a session as signed out', async () => {
     const broker = await follow(recipe())
     expect(await ask(broker, `${proxy.cookie}=guess`)).toMatchObject(signedOut)
   })

@@ -49,8 +49,8 @@ const warnings = () =>
     .filter(({ event }) => event === 'session_renewal_dropped')
     .map(({ outcome }) => outcome)
 
-describe('cookies that an accepted session was renewed by', () => {
-  it('go to the browser that sent the old ones, as they came', async () => {
+describe('Renewed cookies of an accepted session', () => {
+  it('go unchanged to the browser that sent the old ones', async () => {
     await open()
     expect(await ask()).toEqual({ status: 200, setCookies: [renewed] })
     expect(warnings()).toEqual([])
@@ -61,20 +61,20 @@ describe('cookies that an accepted session was renewed by', () => {
     expect(await ask({ Origin: broker.url })).toMatchObject({ setCookies: [renewed] })
   })
 
-  it('come with an answer that nobody may store', async () => {
+  it('come with an answer that must not be stored', async () => {
     await open()
     const headers = { cookie: 'session=old', ...sameOrigin }
     const answer = await send(`${broker.url}/widget-token`, { method: 'POST', headers })
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'set-cookie': [renewed] })
   })
 
-  it('come with the error too, where the vendor fails', async () => {
+  it('also come with the error if the vendor fails', async () => {
     await open()
     vendor.answerWith((response) => void response.writeHead(500).end())
     expect(await ask()).toMatchObject({ status: 503, setCookies: [renewed] })
   })
 
-  it('come to everybody whose question was answered, and never from memory', async () => {
+  it('go to every caller whose question was answered, and never come from memory', async () => {
     await open()
     const answers: (() => void)[] = []
     app.answer = (...given) => void answers.push(() => answerWith([renewed])(...given))
@@ -92,7 +92,7 @@ describe('cookies that an accepted session was renewed by', () => {
     expect(app.received).toHaveLength(1)
   })
 
-  it('come alone: other cookies of the answer are not those of the caller', async () => {
+  it('come without the other cookies of the answer', async () => {
     await open()
     const others = ['sessionx=1; Path=/', 'theme=dark', ' =', '', 'old=1']
     app.answer = answerWith([...others, renewed, 'session.1=b; Path=/'])
@@ -108,7 +108,7 @@ describe('cookies that an accepted session was renewed by', () => {
   })
 })
 
-describe('renewed cookies that are dropped', () => {
+describe('Renewed cookies that are dropped', () => {
   it.each<[string, Parameters<typeof answerWith>]>([
     ['signed out by its status', [[renewed], ada, 401]],
     ['signed out by its claims', [[renewed], {}]],

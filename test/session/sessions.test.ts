@@ -101,7 +101,7 @@ describe('The chain of modes', () => {
     expect(second.asked).toEqual([])
   })
 
-  it('refuses a request without any credential by a challenge without error, as RFC 6750 §3 wants it', async () => {
+  it('refuses a request without a credential with a challenge without an error, as RFC 6750 §3 requires', async () => {
     const sessions = createSessions([createVerifier(), createOther()], identify)
     await expect(sessions.verify(requestWith({}), stay)).rejects.toMatchObject({
       code: 'session_missing',
@@ -109,7 +109,7 @@ describe('The chain of modes', () => {
     })
   })
 
-  it('refuses a bad credential by a challenge that says so', async () => {
+  it('refuses an invalid credential with a challenge that says so', async () => {
     const sessions = createSessions([createVerifier({ verify: refusing })], identify)
     await expect(sessions.verify(withCredential('ann'), stay)).rejects.toMatchObject({
       code: 'session_invalid',
@@ -154,11 +154,11 @@ describe('What was verified', () => {
     expect(await askAt(createVerifier({ verify }), [0, 499, 500, 501])).toEqual([1, 1, 2, 3])
   })
 
-  it('is not remembered at all where the mode says 0', async () => {
+  it('is not remembered if the mode says 0', async () => {
     expect(await askAt(createVerifier({ rememberMs: 0 }), [0, 0])).toEqual([1, 2])
   })
 
-  it('is no refusal: who signs in under the same cookie is let in at once', async () => {
+  it('is never a refusal, so that a sign-in under the same cookie works at once', async () => {
     const verdicts = [refusing, refusing, () => Promise.resolve({ claims: { email: 'ann@example.com' } })]
     const sessions = createSessions([createVerifier({ verify: () => verdicts.shift()!() })], identify)
     for (let asked = 0; asked < 2; asked += 1)
@@ -176,7 +176,7 @@ describe('What was verified', () => {
     }
   })
 
-  it('is looked at anew, and the new answer remembered, when a request asks for it', async () => {
+  it('is verified again on request, and the new answer is remembered', async () => {
     const users = ['ann', 'bob', 'eve']
     const verify = async () => ({ claims: { email: `${users.shift()}@example.com` } })
     const sessions = createSessions([createVerifier({ verify })], identify)
@@ -186,7 +186,7 @@ describe('What was verified', () => {
     expect(emails).toEqual(['ann', 'ann', 'bob', 'bob'].map((name) => `${name}@example.com`))
   })
 
-  it('is looked at anew beside a question that is open, whose late answer is then not remembered', async () => {
+  it('is verified again while a question is open, whose late answer is then not remembered', async () => {
     const answers: ((email: string) => void)[] = []
     const verify = () =>
       new Promise<VerifiedClaims>((resolve) => {
@@ -218,7 +218,7 @@ describe('What was verified', () => {
     expect([one.asked, two.asked, third.asked]).toEqual([['ann', 'bob'], ['ann'], ['ann']])
   })
 
-  it('is bounded in number: the one that was not used for longest is forgotten', async () => {
+  it('is limited in number, and the one that was last used longest ago is dropped', async () => {
     const verifier = createVerifier()
     const sessions = createSessions([verifier], identify, { maxRemembered: 100 })
     for (let user = 0; user <= 200; user += 1) await sessions.verify(withCredential(`user-${user}`), stay)
@@ -241,7 +241,7 @@ describe('Many at once with one credential', () => {
     expect(verifier.asked).toEqual(['ann'])
   })
 
-  it('are not failed by one of them who goes away', async () => {
+  it('do not fail when one of them disconnects', async () => {
     const { verifier, signals, answer } = createSlow()
     const sessions = createSessions([verifier], identify)
     const leaving = new AbortController()
@@ -254,7 +254,7 @@ describe('Many at once with one credential', () => {
     expect(await emailOf(stayed)).toBe('ann@example.com')
   })
 
-  it('end the question when all of them have gone, and who comes later asks anew', async () => {
+  it('end the question when all of them have disconnected, and the next caller asks again', async () => {
     const { verifier, signals, answer } = createSlow()
     const sessions = createSessions([verifier], identify)
     const leaving = new AbortController()

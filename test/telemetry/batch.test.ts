@@ -20,7 +20,7 @@ describe('A batch', () => {
     expect(done).toEqual([1])
   })
 
-  it('takes work from its own work', () => {
+  it('accepts work from its own work', () => {
     const done: number[] = []
     const batch = createBatch({ size: 2 })
     batch.add(() => batch.add(() => done.push(2)))
@@ -29,7 +29,7 @@ describe('A batch', () => {
     expect(done).toEqual([1, 2])
   })
 
-  it('does what lingers by itself, also after it was settled', async () => {
+  it('does pending work after a while, even after it was settled', async () => {
     const done: number[] = []
     const batch = createBatch({ size: 3, lingerMs: 1 })
     batch.add(() => done.push(1))

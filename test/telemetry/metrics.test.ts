@@ -35,7 +35,7 @@ const status = async (path: string, method = 'GET') => (await fetch(adminUrl + p
 const readMetrics = async () => (await fetch(`${adminUrl}/metrics`)).text()
 
 describe('The admin listener', () => {
-  it('counts tokens, sessions, vendor calls and requests, without naming anybody', async () => {
+  it('counts tokens, sessions, vendor calls and requests, without naming anyone', async () => {
     await ask(session)
     await ask(session)
     await ask('not-a-token')
@@ -60,7 +60,7 @@ describe('The admin listener', () => {
     expect(metrics).not.toMatch(/ada|nowhere|example\.com|widget-api-key/)
   })
 
-  it('counts a token once as minted, also when who asked for it first has left', async () => {
+  it('counts a token once as minted, even if the first caller has disconnected', async () => {
     const minted = 'token_broker_tokens_issued_total{door="signin",source="vendor"}'
     const verified = 'token_broker_session_verifications_total{mode="jwt",outcome="accepted"}'
     const gone = 'token_broker_http_requests_total{route="/widget-token",method="POST",status="499"}'
@@ -88,7 +88,7 @@ describe('The admin listener', () => {
     expect(await status('/widget-token', 'POST')).toBe(404)
   })
 
-  it('keeps the metrics to itself', async () => {
+  it('is the only one that serves metrics', async () => {
     expect((await fetch(`${publicUrl}/metrics`)).status).toBe(404)
   })
 })

@@ -38,7 +38,7 @@ const { panels }: { panels: Panel[] } = JSON.parse(read('dashboard.json'))
 const expressions = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
 
 describe('The metrics', () => {
-  it.skipIf(missing)('are accepted by promtool, those of Node and the process included', async () => {
+  it.skipIf(missing)('are accepted by promtool, including those of Node and the process', async () => {
     expect(promtool(['check', 'metrics'], await expose())).toEqual({ status: 0, said: '' })
   })
 
@@ -59,7 +59,7 @@ describe('The alert rules', () => {
 })
 
 describe('The dashboard', () => {
-  it.skipIf(missing)('asks Prometheus only what it understands', () => {
+  it.skipIf(missing)('has only queries that Prometheus understands', () => {
     const rules = expressions.map((expr, index) => ({ record: `panel:${index}`, expr }))
     const file = join(mkdtempSync(join(tmpdir(), 'rules-')), 'panels.yaml')
     // JSON is YAML.

@@ -34,7 +34,7 @@ describe('Standard output', () => {
     expect(String(failed).split('\n')).toHaveLength(20_002)
   })
 
-  it('says of each line when it was logged, not when it was written', async () => {
+  it('shows for each line when it was logged, not when it was written', async () => {
     const program = `
       import { createLogger } from ${JSON.stringify(logger)}
       const logger = createLogger({ level: 'info' })
