@@ -29,7 +29,7 @@ interface BrokerOptions {
   metrics?: Metrics
 }
 
-/** Wires the parts by the configuration; listens on nothing and reads no environment. */
+/** Wires the parts according to the configuration. Opens no port and reads no environment. */
 export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
   const { vendor, proxy } = config
   if (config.sessions.identity.requireVerifiedEmail === false) warnOfUnverifiedEmails(logger)
@@ -99,7 +99,10 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   return { app, lifecycle, close }
 }
 
-/** On which replicas tell each other of sessions that were looked at anew, where there are answers that they remember. */
+/**
+ * On which replicas tell each other of sessions that were looked at anew, where there are answers that they
+ * remember.
+ */
 function createReplicaChannel(verifiers: readonly SessionVerifier[], { rateLimit }: Config, logger: Logger) {
   const remembers = verifiers.some((verifier) => verifier.remote && verifier.rememberMs > 0)
   if (rateLimit.redisUrl === undefined || !remembers) return undefined
@@ -112,7 +115,7 @@ function appUrlOf({ sessions }: Config): URL | undefined {
   return undefined
 }
 
-/** Chosen knowingly, but perhaps by somebody else and long ago. */
+/** The operator chose this, but perhaps long ago. */
 function warnOfUnverifiedEmails(logger: Logger): void {
   const advice =
     'SESSION_REQUIRE_VERIFIED_EMAIL=false: a user who may choose any email at the session source gets the token of its owner'

@@ -39,7 +39,10 @@ interface TokensOptions {
 }
 
 interface Remembered extends UserToken {
-  /** The token's user, as the log and as the vendor names it: the same credential may come to mean another one. */
+  /**
+   * The token's user, as named in the log and at the vendor. The same credential may later belong to another
+   * user.
+   */
   subject: string
   account: string
   /** In whole milliseconds on the monotonic clock. */
@@ -50,14 +53,17 @@ const expiryMarginMs = 30_000
 /** In characters: a longer token counts for several. */
 const usualLength = 512
 
-/** Hands out vendor tokens: minted within each user's limit, one at a time per session and issuer, and audited. */
+/**
+ * Hands out vendor tokens: minted within each user's limit, one at a time per session and issuer, and
+ * audited.
+ */
 export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_000 }: TokensOptions): Tokens {
   const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
   const share = createSingleFlight<UserToken>()
 
   async function mint(request: TokenRequest): Promise<UserToken> {
     const { session, issuer, signal } = request
-    // First: what never reaches the vendor must not use up the user's limit.
+    // Before the limit: a request that never reaches the vendor must not use it up.
     issuer.check(session)
     const rateLimit = await limit(`${issuer.door} ${session.subject}`)
     signal.throwIfAborted()

@@ -17,17 +17,17 @@ const warmSessions = 1_000
 
 let users = 0
 
-/** A session that nobody has seen. */
+/** A new session. */
 export const newSession: NextSession = () => signSession((users += 1))
 
-/** Goes round a number of sessions. */
+/** Cycles through a number of sessions. */
 export function recurringSessions(count: number): NextSession {
   const sessions = Array.from({ length: count }, newSession)
   let index = 0
   return () => sessions[(index += 1) % count]!
 }
 
-/** The broker as it is in production, every protection on, metrics too, its log in a file. */
+/** The broker as it is in production, with every protection and metrics on, and its log in a file. */
 export function startBroker(vendorUrl: string, logFile: string): Promise<Measured> {
   const env = {
     WIDGET_BASE_URL: vendorUrl,

@@ -28,7 +28,10 @@ const browserHeaders = {
     'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
 }
 
-/** Asks again as soon as there is an answer, on so many connections, for so long or so often. */
+/**
+ * Sends the next request as soon as there is an answer, on a number of connections, for a time or a number of
+ * requests.
+ */
 export async function runClosed(
   origin: string,
   next: NextSession,
@@ -47,7 +50,7 @@ export async function runClosed(
   return client.end()
 }
 
-/** Asks at a steady rate, whatever the answers do: who comes late waits, and that counts. */
+/** Sends requests at a steady rate, independent of the answers. The time that a late request waits counts. */
 export async function runPaced(
   origin: string,
   next: NextSession,

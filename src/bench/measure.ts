@@ -10,12 +10,14 @@ export interface Run {
   p99Ms: number
 }
 
-/** So many that V8 has compiled everything by then: fewer favour the smaller programs. */
+/** Enough for V8 to compile everything. Fewer would favour the smaller programs. */
 const warmUpRequests = 40_000
-/** So many that a process which was idle is itself again: V8 gives memory back meanwhile. */
+/** Enough for a process to recover from idling, in which V8 gives memory back. */
 const wakeUpRequests = 2_000
 
-/** CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike. */
+/**
+ * CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike.
+ */
 export async function measureRounds(
   candidates: readonly Candidate[],
   rounds: number,
@@ -44,7 +46,10 @@ async function measure(server: Measured, load: () => Promise<Seen>): Promise<Run
   }
 }
 
-/** How the broker's p99 compares with the limit's, with a vendor that takes 50 ms, at 300 new sessions a second. */
+/**
+ * How the broker's p99 compares with the limit's, with a vendor that takes 50 ms, at 300 new sessions a
+ * second.
+ */
 export async function measureSlowVendor(rounds: number, logFile: string) {
   const vendor = await startMeasured('./servers/vendor.js', { DELAY_MS: '50' })
   const servers = [await startServer('limit', vendor.origin), await startBroker(vendor.origin, logFile)]

@@ -37,7 +37,8 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     // The agent's own choice for a single connection is a client, which knows no age.
     factory: (origin, poolOptions) => new Pool(origin, poolOptions),
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
-    // The deadline of each exchange covers headers and body; a gap timer would never catch a slow drip.
+    // The deadline of each exchange covers headers and body; a timer for gaps would never catch a slow stream
+    // of bytes.
     headersTimeout: 0,
     bodyTimeout: 0,
   }
@@ -59,7 +60,10 @@ export function createHttpClient(options: ClientOptions): HttpClient {
   }
 }
 
-/** https through the proxy's tunnel, but for the hosts of NO_PROXY; TLS is with the far end in both cases. */
+/**
+ * https through the proxy's tunnel, except for the hosts in NO_PROXY. TLS ends at the destination in both
+ * cases.
+ */
 function createProxyAgent(
   agentOptions: AgentType.Options,
   { connectTimeoutMs, httpsProxy, noProxy = '', ca }: ClientOptions,
@@ -72,7 +76,7 @@ function createProxyAgent(
     noProxy,
     proxyTls: { timeout: connectTimeoutMs },
     requestTls: { timeout: connectTimeoutMs, ca },
-    // A proxy that takes the CONNECT and never answers must not hold a place in the pool for undici's five minutes.
+    // A proxy that never answers CONNECT must not occupy the pool for undici's default of five minutes.
     clientFactory: (origin, poolOptions) =>
       new Pool(origin, { ...poolOptions, headersTimeout: connectTimeoutMs }),
   })

@@ -10,10 +10,13 @@ export type FaultOutcome =
   | 'machine_exhausted'
   | 'aborted'
 
-/** How far an exchange had come. */
+/** The phase of an exchange. */
 export type Phase = 'connect' | 'headers' | 'body'
 
-/** A call that brought no whole HTTP answer. Carries words of ours: a library's message may quote a header. */
+/**
+ * A call without a complete HTTP answer. Has only our own words, because a library's message may quote a
+ * header.
+ */
 export class OutboundFault extends Error {
   readonly outcome: FaultOutcome
   /** The outcome, and in which phase it came: `timeout_body`, `stale_socket`. */
@@ -49,7 +52,7 @@ const outcomes: Record<string, FaultOutcome> = {
   UND_ERR_DESTROYED: 'aborted',
   UND_ERR_CLOSED: 'aborted',
   EPROTO: 'tls_failure',
-  // Our own machine is out of file descriptors, memory or ports: the other side has no part in it.
+  // Our own machine is out of file descriptors, memory or ports, which is not the other side's fault.
   EMFILE: 'machine_exhausted',
   ENFILE: 'machine_exhausted',
   ENOMEM: 'machine_exhausted',
@@ -61,7 +64,7 @@ const outcomes: Record<string, FaultOutcome> = {
 const tlsCode =
   /^(ERR_TLS|ERR_SSL|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH)/
 
-/** Names what went wrong by the error's code; never by its message, which changes and may quote a secret. */
+/** Names the fault by the error's code, never by its message, which changes and may quote a secret. */
 export function toFault(error: unknown, phase: Phase): OutboundFault {
   if (error instanceof OutboundFault) return error
   const { code, socket, bytesRead = socket?.bytesRead } = error as SocketTrouble
@@ -78,7 +81,9 @@ interface SocketTrouble {
   bytesRead?: number
 }
 
-/** A socket that had answered before and dies at the next request was closed while idle: nobody's outage. */
+/**
+ * A socket that answered before and fails at the next request was closed while idle, which is not an outage.
+ */
 function nameReset(phase: Phase, code: string | undefined, bytesRead = 0): string {
   if (phase === 'body') return code === 'ECONNRESET' ? 'reset_body' : 'truncated'
   return phase === 'headers' && bytesRead > 0 ? 'stale_socket' : 'reset'

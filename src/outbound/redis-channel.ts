@@ -6,12 +6,12 @@ import { createRedis, openClient, toFault, within, type RedisClient, type RedisF
 interface Listener {
   /** Another replica said this. */
   receive(message: string): void
-  /** It listens from now on; what was said before, or while the connection was lost, it does not know. */
+  /** It listens from now on. Earlier messages, and those sent while the connection was lost, are missed. */
   resume(): void
 }
 
 export interface Channel {
-  /** Tells the other replicas. Resolves when Redis has passed it on, and soon after where it cannot. */
+  /** Tells the other replicas. Resolves when Redis has passed the message on, or soon after if it cannot. */
   publish(message: string): Promise<void>
   /** Listens until `close`. Called once. */
   listen(listener: Listener): void
@@ -30,7 +30,9 @@ const pingEveryMs = 5_000
 const minPauseMs = 250
 const maxPauseMs = 5_000
 
-/** Talks to the other replicas by Redis publish/subscribe, which keeps nothing for a listener that is away. */
+/**
+ * Talks to the other replicas by Redis publish/subscribe, which keeps nothing for a listener that is away.
+ */
 export function createChannel({ url, name, timeoutMs, logger }: ChannelOptions): Channel {
   const redis = createRedis({ url, timeoutMs })
   const self = randomUUID()
@@ -99,7 +101,7 @@ export function createChannel({ url, name, timeoutMs, logger }: ChannelOptions):
     }
   }
 
-  /** Says once that the replicas do not hear each other, and once that they do again. */
+  /** Logs once that the replicas cannot reach each other, and once that they can again. */
   function createNotice(direction: 'listen' | 'publish'): (fault?: RedisFault) => void {
     let works = true
     return function noticeChange(fault) {

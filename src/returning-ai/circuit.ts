@@ -4,11 +4,11 @@ import { createLastCalls } from './last-calls.ts'
 import { VendorProblem } from './refusals.ts'
 
 export interface Circuit {
-  /** Throws `vendor_unavailable` where `run` would refuse this user at once. */
+  /** Throws `vendor_unavailable` if `run` would refuse this user at once. */
   check(user: string): void
   /**
-   * Runs an attempt unless the circuit is open. `probes`: this attempt decides for everybody whether the vendor is back, so it must
-   * not end because its caller leaves.
+   * Runs an attempt unless the circuit is open. `probes`: this attempt decides for all users whether the
+   * vendor is back, so it must not end when its caller disconnects.
    */
   run<Result>(user: string, attempt: (probes: boolean) => Promise<Result>): Promise<Result>
 }
@@ -23,8 +23,8 @@ interface CircuitOptions {
 }
 
 /**
- * Stops calls to a failing vendor: five seconds relieve the vendor, and delay the recovery by little. Then one user's call goes ahead
- * as a probe, and its result closes the circuit or opens it again.
+ * Stops calls to a failing vendor: five seconds relieve the vendor, and delay the recovery by little. Then
+ * one user's call goes ahead as a probe, and its result closes the circuit or opens it again.
  */
 export function createCircuit(options: CircuitOptions): Circuit {
   const { logger, halfOpenAfterMs = 5_000, changed, now = () => performance.now() } = options
@@ -83,7 +83,10 @@ export function createCircuit(options: CircuitOptions): Circuit {
     }
   }
 
-  /** `failed` is undefined where a call tells nothing about the vendor: its caller left, or our own machine is at its limits. */
+  /**
+   * `failed` is undefined where a call tells nothing about the vendor: its caller left, or our own machine is
+   * at its limits.
+   */
   function judge(user: string, failed: boolean | undefined, probes: boolean): void {
     if (failed !== undefined) lastCalls.note(user, failed)
     if (probes && failed === false) close()

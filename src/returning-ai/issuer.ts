@@ -1,6 +1,8 @@
 import type { Session } from '../session/identity.ts'
 
-/** A token as the vendor gave it. `expiresAt` is in whole milliseconds on the monotonic clock; absent when unknown. */
+/**
+ * A token from the vendor. `expiresAt` is in whole milliseconds on the monotonic clock, absent if unknown.
+ */
 export interface IssuedToken {
   token: string
   expiresAt?: number
@@ -14,10 +16,13 @@ export interface TokenIssuer {
   /** Different for each door and key ring. */
   name: string
   door: 'signin' | 'access_key'
-  /** Who the vendor will be told that the user is. Throws 403 for a session without the claims that this door needs. */
+  /**
+   * How this door identifies the user to the vendor. Throws 403 for a session without the claims that it
+   * needs.
+   */
   userOf: (session: Session) => string
-  /** Throws where `issue` would be refused before it reaches the vendor. */
+  /** Throws if `issue` would be refused before it reaches the vendor. */
   check(session: Session): void
-  /** Resolves to a new token; rejects with the `Problem` of whatever is not a usable one. */
+  /** Resolves to a new token. Rejects with a `Problem` if the vendor sends no usable one. */
   issue(session: Session, signal: AbortSignal): Promise<IssuedToken>
 }

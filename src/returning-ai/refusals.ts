@@ -10,14 +10,17 @@ interface Nature {
   code: ProblemCode
   /** Whether a second attempt may succeed a moment later. */
   passing?: boolean
-  /** For the circuit: whether the vendor, or the way to it, is in trouble. Undefined where the call tells nothing about that. */
+  /**
+   * For the circuit: whether the vendor, or the way to it, is in trouble. Undefined where the call tells
+   * nothing about that.
+   */
   outage?: boolean
 }
 
 const passingOutage: Nature = { code: 'vendor_unavailable', passing: true, outage: true }
 const unusable: Nature = { code: 'vendor_bad_response', outage: false }
 
-/** What heals by itself is 503; what an operator must fix is 500. */
+/** A temporary fault is 503. A fault that an operator must fix is 500. */
 const faultNatures: Record<FaultOutcome, Nature> = {
   dns_failure: passingOutage,
   connect_refused: passingOutage,
@@ -31,7 +34,7 @@ const faultNatures: Record<FaultOutcome, Nature> = {
   aborted: { code: 'vendor_unavailable' },
 }
 
-/** A call that brought no usable HTTP answer, or one that is not 200. */
+/** A call that returned no usable HTTP answer, or one that is not 200. */
 export class VendorProblem extends Problem {
   readonly passing: boolean
   readonly outage: boolean | undefined
@@ -46,7 +49,7 @@ export class VendorProblem extends Problem {
   }
 }
 
-/** The problem of a call that brought no HTTP answer. */
+/** The problem for a call without an HTTP answer. */
 export function problemOfFault(fault: unknown): VendorProblem {
   if (!(fault instanceof OutboundFault)) throw fault
   const { outcome, detail } = fault
@@ -55,7 +58,7 @@ export function problemOfFault(fault: unknown): VendorProblem {
   return new VendorProblem({ ...nature, outage }, { diagnosis: { outcome: detail }, cause: fault })
 }
 
-/** The problem of an answer that is not 200; never 401 or 403, since the user's session was fine. */
+/** The problem for an answer that is not 200. It is never 401 or 403, because the user's session is valid. */
 export function problemOfStatus(answer: OutboundAnswer): VendorProblem {
   const { status } = answer
   const retryAfterSeconds = pauseOf(answer)
@@ -79,12 +82,15 @@ function answered(code: ProblemCode): Nature {
   return { code, outage: false }
 }
 
-/** The seconds for which the vendor wants to be left alone (RFC 9110 §15.6.4, RFC 6585 §4). */
+/** For how many seconds the vendor wants no calls (RFC 9110 §15.6.4, RFC 6585 §4). */
 export function pauseOf({ status, headers }: OutboundAnswer): number | undefined {
   return status === 429 || status === 503 ? parseRetryAfter(headers['retry-after']) : undefined
 }
 
-/** `Retry-After` in seconds (RFC 9110 §10.2.3: a number or an HTTP date), clamped to 1…300; garbage is undefined. */
+/**
+ * `Retry-After` in seconds (RFC 9110 §10.2.3: a number or an HTTP date), clamped to 1…300; garbage is
+ * undefined.
+ */
 function parseRetryAfter(header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined
   const value = header.trim()

@@ -3,13 +3,13 @@ import type { CallBounds } from './waiting-line.ts'
 
 const minBackOffMs = 50
 const maxBackOffMs = 250
-/** What must be left of the deadline after the back-off for another attempt to make sense. */
+/** How much of the deadline must be left after the back-off for a second attempt. */
 const minAttemptMs = 100
 
 /**
- * Makes the second attempt of a call: after a back-off of 50 to 250 ms at random, so that callers who failed together do not
- * come back together, and only if the deadline and the budget leave room. Otherwise rejects with the first failure, and so where
- * the second attempt does not reach the vendor.
+ * Retries a call once: after a random back-off of 50 to 250 ms, so that callers that failed together do not
+ * return together, and only if the deadline and the budget allow it. Otherwise rejects with the first
+ * failure, also if the second attempt does not reach the vendor.
  */
 export function createRetry(budget: RetryBudget = createRetryBudget()) {
   return async function retry<Result>(
@@ -62,8 +62,9 @@ const retriesPerSecond = 1
 const maxSaved = 10
 
 /**
- * The retries that all callers together may make: a fifth of their calls and one a second besides, for a quiet service. Without it,
- * retries double the load of a vendor that is already failing (Google SRE, "Handling Overload"; Finagle's RetryBudget).
+ * The retries that all callers together may make: a fifth of their calls, and one a second for a quiet
+ * service. Without it, retries double the load of a vendor that is already failing (Google SRE, "Handling
+ * Overload"; Finagle's RetryBudget).
  */
 export function createRetryBudget(now: () => number = () => performance.now()): RetryBudget {
   let saved = maxSaved

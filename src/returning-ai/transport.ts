@@ -8,7 +8,7 @@ import { pauseOf, problemOfFault, problemOfStatus } from './refusals.ts'
 import { createRetry } from './retry.ts'
 import { createWaitingLine, type CallBounds } from './waiting-line.ts'
 
-/** `user` and `keyId` say whose call it is: what one user's calls meet must not befall the others. */
+/** `user` and `keyId` say whose call it is: the faults of one user's calls must not affect the others. */
 interface VendorRequest extends Caller {
   url: URL
   headers: Record<string, string>
@@ -24,13 +24,16 @@ export interface VendorAnswer {
 }
 
 export interface VendorTransport {
-  /** Throws what would be refused at once: the vendor asked for a pause, the circuit is open, the line is full. */
+  /**
+   * Throws if a call would be refused at once: the vendor asked for a pause, the circuit is open, the queue
+   * is full.
+   */
   check(caller: Caller): void
-  /** POSTs to the vendor within the bounds; rejects with the `Problem` of whatever is not a 200. */
+  /** POSTs to the vendor within the bounds. Rejects with a `Problem` for any answer but 200. */
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
 }
 
-/** Hears of each call's end and of each change of the circuit. */
+/** Receives the end of each call and each change of the circuit. */
 export interface VendorObserver {
   vendorAnswered(outcome: string, seconds: number): void
   circuitOpened(open: boolean): void
@@ -54,7 +57,10 @@ type Call = CallBounds & Progress
 
 const maxBytes = 65_536
 
-/** The way to one door of the vendor: a place in the line, and there one attempt or two, each past the pauses and the circuit. */
+/**
+ * The way to one door of the vendor: a place in the line, and there one attempt or two, each past the pauses
+ * and the circuit.
+ */
 export function createVendorTransport(options: TransportOptions): VendorTransport {
   const { client, logger, maxConnections, maxQueue, halfOpenAfterMs, observer } = options
   const line = createWaitingLine({ places: maxConnections, maxWaiting: maxQueue })
@@ -72,7 +78,8 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
     const { url, headers, body, keyId } = request
     const startedAt = performance.now()
     const timeoutMs = Math.max(0, call.endsAt - startedAt)
-    // A probe outlives its caller: clients that ask and leave, again and again, would keep the circuit from closing.
+    // A probe outlives its caller. Otherwise clients that keep disconnecting would prevent the circuit from
+    // closing.
     const signal = probes ? undefined : call.signal
     const outbound = { url, headers, body, method: 'POST', timeoutMs, maxBytes, signal } as const
     const answer = await client.exchange(outbound).catch(throwProblem)
@@ -86,7 +93,7 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
     throw problem
   }
 
-  /** What the access line and the metrics say of the call that failed. */
+  /** What the access line and the metrics report about the failed call. */
   function diagnose(problem: Problem, keyId: string, { attempts, startedAt }: Progress): Problem {
     Object.assign(problem.diagnosis, { attempts, vendorMs: msSince(startedAt), keyId })
     if (attempts > 0)
@@ -133,7 +140,7 @@ function throwProblem(fault: unknown): never {
   throw problemOfFault(fault)
 }
 
-/** A caller who leaves the line or the back-off leaves by the reason of its signal. */
+/** A caller that leaves the queue or the back-off gets the reason of its signal. */
 function toProblem(error: unknown, { signal }: Call): Problem {
   if (error instanceof Problem) return error
   if (!signal.aborted) throw error

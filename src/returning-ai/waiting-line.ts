@@ -1,17 +1,20 @@
 import { Problem } from '../problems.ts'
 
-/** What bounds a call: its end on the monotonic clock, waiting, attempts and back-off included, and its caller. */
+/**
+ * What bounds a call: its end on the monotonic clock, waiting, attempts and back-off included, and its
+ * caller.
+ */
 export interface CallBounds {
   endsAt: number
   signal: AbortSignal
 }
 
 export interface WaitingLine {
-  /** Throws `overloaded` where there is neither a place for this user nor room to wait for one. */
+  /** Throws `overloaded` if there is neither a place for this user nor room to wait for one. */
   check(user: string): void
   /** Takes a place, or waits for one within the bounds. Fails with `overloaded`, or the signal's reason. */
   enter(user: string, bounds: CallBounds): Promise<void> | void
-  /** Gives the user's place to the caller that waits longest and may have it. */
+  /** Gives the user's place to the caller that has waited longest and may have it. */
   leave(user: string): void
 }
 
@@ -25,12 +28,12 @@ interface Waiting {
   proceed: () => void
 }
 
-/** A user for whom the vendor is slow must not take the places of the others. */
+/** A user for whom the vendor is slow must not take the places of others. */
 const maxPlacesOfUser = 2
 
 /**
- * Bounds the calls in progress, those of one user, and those that wait for a place. undici's pool keeps a caller in its queue after it
- * has gone; here it leaves at once.
+ * Bounds the calls in progress, those of one user, and those that wait for a place. undici's pool keeps a
+ * caller in its queue after it has gone; here it leaves at once.
  */
 export function createWaitingLine({ places, maxWaiting }: WaitingLineOptions): WaitingLine {
   const waiting = new Set<Waiting>()

@@ -8,7 +8,7 @@ import { sourceUnavailable } from './credential.ts'
 const usualHeaders = { 'accept-encoding': 'identity', 'user-agent': 'returning-ai-token-broker' }
 
 /**
- * Asks a session source. A connection that was refused or reset is tried once more, within the same deadline:
+ * Asks a session source. A connection that was refused or reset is retried once, within the same deadline:
  * a question may be asked twice. No answer at all is `session_source_unavailable`.
  */
 export async function askSource(client: HttpClient, question: OutboundRequest): Promise<OutboundAnswer> {
@@ -27,7 +27,7 @@ export async function askSource(client: HttpClient, question: OutboundRequest): 
   }
 }
 
-/** JSON from a session source, of whatever shape; what is no JSON comes from a proxy or an error page. */
+/** JSON from a session source, of any shape. Anything else comes from a proxy or an error page. */
 export function parseSourceJson(body: string): unknown {
   const answer = parseJson(body)
   if (answer === undefined) throw sourceUnavailable('answer_not_json')

@@ -5,23 +5,23 @@ export type Claims = Record<string, unknown>
 /** What a session source vouches for. `expiresAt` is in milliseconds on the monotonic clock. */
 export interface VerifiedClaims {
   claims: Claims
-  /** By lower-case names, where the source speaks by headers. */
+  /** By lower-case name, if the source answers with headers. */
   headers?: Readonly<Record<string, unknown>>
   issuer?: string
   expiresAt?: number
-  /** `Set-Cookie` lines by which the source renewed the session. */
+  /** The `Set-Cookie` lines with which the source renewed the session. */
   setCookies?: readonly string[]
 }
 
 /** A claim that is present. */
 export interface FoundClaim {
   value: unknown
-  /** Its own name, and what holds it: another claim beside it may speak about it. */
+  /** Its own name and its parent, since a sibling claim may qualify it. */
   key: string
   holder: unknown
 }
 
-/** How the name of a claim begins that is a header of a forward-auth answer. */
+/** The prefix of claims that are headers of a forward-auth answer. */
 export const headerPrefix = 'header:'
 
 export const isHeaderClaim = (name: string) => name.startsWith(headerPrefix)
@@ -40,7 +40,10 @@ function findHeader({ headers = {} }: VerifiedClaims, name: string): FoundClaim 
   return { holder: headers, key, value: readOwn(headers, key) }
 }
 
-/** An own property of exactly this name (Auth0's are URLs), else a dotted path of own properties and list indices. */
+/**
+ * An own property of exactly this name (Auth0's are URLs), else a dotted path of own properties and list
+ * indices.
+ */
 function findProperty(claims: Claims, name: string): FoundClaim {
   const value = readOwn(claims, name)
   if (value !== undefined) return { holder: claims, key: name, value }
@@ -51,7 +54,7 @@ function findProperty(claims: Claims, name: string): FoundClaim {
   return { holder, key, value: readOwn(holder, key) }
 }
 
-/** Never what a prototype has: `constructor` and `length` are no claims. */
+/** Never a prototype's property: `constructor` and `length` are not claims. */
 export function readOwn(holder: unknown, key: string): unknown {
   if (Array.isArray(holder)) return /^(0|[1-9]\d{0,5})$/.test(key) ? holder[Number(key)] : undefined
   return isRecord(holder) && Object.hasOwn(holder, key) ? holder[key] : undefined

@@ -3,28 +3,31 @@ import { parseCookie } from 'cookie'
 import { headerLines } from '../http/header-lines.ts'
 import { Problem } from '../problems.ts'
 
-/** Reads one credential of a request: undefined where there is none, `bad_request` where there are two different ones. */
+/**
+ * Reads one credential of a request. Returns undefined if there is none, throws `bad_request` for two
+ * different ones.
+ */
 type CredentialSource = (request: IncomingMessage) => string | undefined
 
 const maxCredentialLength = 8192
 
-/** The token of `Authorization: Bearer …` (RFC 6750 §2.1); another scheme is no credential. */
+/** The token of `Authorization: Bearer …` (RFC 6750 §2.1). Another scheme is not a credential. */
 export function readBearer(request: IncomingMessage): string | undefined {
   const value = readHeader(request, 'authorization')
   const token = value === undefined ? undefined : /^bearer +([^\s,]+)$/i.exec(value)?.[1]
   return token === undefined ? undefined : requireLength(token)
 }
 
-/** The value of one cookie, decoded; an empty one is none. */
+/** The value of one cookie, decoded. An empty value counts as absent. */
 export function readCookie(request: IncomingMessage, name: string): string | undefined {
   const header = request.headers.cookie
   if (header === undefined || !header.includes(`${name}=`)) return undefined
   const value = requireOne(header.split(';').map((pair) => parseCookie(pair, asSent)[name]))
-  // Now decoded, as the library does.
+  // Decoded only now, as the library does it.
   return requireLength(value && parseCookie(`value=${value}`).value)
 }
 
-/** Decodes nothing: each malformed value would cost an exception, and a header has room for thousands. */
+/** Does not decode: each malformed value would cost an exception, and a header has room for thousands. */
 export const asSent = { decode: (value: string) => value }
 
 /** The value of one header; lines with the same value count as one. */
@@ -33,7 +36,7 @@ export function readHeader(request: IncomingMessage, name: string): string | und
   return requireOne(headerLines(request, name))
 }
 
-/** A token, and the entry of the configuration that says where it was. */
+/** A token, and the configuration entry that says where it was. */
 export interface FoundToken {
   token: string
   entry: string
@@ -65,13 +68,13 @@ function createReader(entry: string): CredentialSource {
   return (request) => unwrapToken(requireLength(readHeader(request, name.toLowerCase())))
 }
 
-/** Frameworks keep the whole `Bearer …` in a cookie, in quotes because of its space (FastAPI). */
+/** Some frameworks keep the whole `Bearer …` in a cookie, in quotes because of the space (FastAPI). */
 function unwrapToken(value: string | undefined): string | undefined {
   const bare = value?.replace(/^"(.*)"$/, '$1').replace(/^bearer +/i, '')
   return bare === '' ? undefined : bare
 }
 
-/** The value that is there, however often; an empty one is none. */
+/** The only value, however often it occurs. An empty value counts as absent. */
 function requireOne(values: readonly (string | undefined)[]): string | undefined {
   const [value, ...others] = values.filter((one) => one !== undefined && one !== '')
   if (others.some((other) => other !== value))
@@ -86,12 +89,12 @@ function requireLength(credential: string | undefined): string | undefined {
   return credential
 }
 
-/** 401 for a request without a session; RFC 6750 §3 wants no error code in its challenge. */
+/** 401 for a request without a session. RFC 6750 §3 allows no error code in its challenge. */
 export function sessionMissing(): Problem {
   return new Problem('session_missing', { headers: { 'www-authenticate': 'Bearer realm="widget-token"' } })
 }
 
-/** 401 for a session that was looked at and refused; `outcome` is for the log. */
+/** 401 for a session that was refused. `outcome` is for the log. */
 export function sessionInvalid(outcome: string, cause?: unknown): Problem {
   return new Problem('session_invalid', {
     headers: { 'www-authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
@@ -100,7 +103,7 @@ export function sessionInvalid(outcome: string, cause?: unknown): Problem {
   })
 }
 
-/** 503 for a session source that gave neither yes nor no; `outcome` is for the log. */
+/** 503 for a session source that gave no clear answer. `outcome` is for the log. */
 export function sourceUnavailable(outcome: string, cause?: unknown, retryAfterSeconds?: number): Problem {
   return new Problem('session_source_unavailable', { diagnosis: { outcome }, cause, retryAfterSeconds })
 }

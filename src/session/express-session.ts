@@ -10,7 +10,7 @@ export interface ExpressSessionSettings {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */
   storeUrl: string
   prefix: string
-  /** The app's cookie secrets: it signs with the first, and still takes the others. */
+  /** The app's cookie secrets. It signs with the first, and still accepts the others. */
   secrets: readonly string[]
   cookie: string
 }
@@ -21,7 +21,7 @@ interface ExpressSessionOptions extends ExpressSessionSettings {
 
 interface StoredSession {
   json: string
-  /** What `PTTL` says: milliseconds left, -1 for a key without an end, -2 for one that is gone. */
+  /** The result of `PTTL`: milliseconds left, -1 for a key without an expiry, -2 for a key that is gone. */
   lifeMs: number
 }
 
@@ -29,8 +29,8 @@ const noEnd = -1
 const gone = -2
 
 /**
- * Knows a session of express-session by reading the app's own store, as connect-redis writes it. A cookie that
- * the app did not sign never reaches Redis. `close` gives the connection back.
+ * Verifies a session of express-session by reading the app's own store, as connect-redis writes it. A cookie
+ * that the app did not sign never reaches Redis. `close` ends the connection.
  */
 export function createExpressSessionVerifier(
   options: ExpressSessionOptions,
@@ -52,7 +52,7 @@ export function createExpressSessionVerifier(
   }
 }
 
-/** The session id in `s:<id>.<signature>`; of an unsigned or wrongly signed cookie there is none. */
+/** The session id in `s:<id>.<signature>`. Throws for an unsigned or wrongly signed cookie. */
 function requireSigned(cookie: string, secrets: readonly string[]): string {
   if (!cookie.startsWith('s:')) throw sessionInvalid('cookie_unsigned')
   for (const secret of secrets) {
@@ -73,8 +73,9 @@ async function readStored(redis: Redis, key: string): Promise<StoredSession> {
 }
 
 /**
- * The stored JSON is the claims. The life of its key is the session's: connect-redis prolongs a session that is
- * used by `EXPIRE` alone, and leaves `cookie.expires` as it was. Only where keys have no end does that one count.
+ * The stored JSON is the claims. The lifetime of its key is that of the session: connect-redis extends a
+ * session that is used with `EXPIRE`, and does not change `cookie.expires`. That one counts only if keys have
+ * no expiry.
  */
 function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
   const claims = parseStored(json)

@@ -10,16 +10,19 @@ import { claimsOf, namesUser, type ClaimNames } from './identity.ts'
 
 interface AnswerOptions {
   identity: ClaimNames
-  /** Whether the claims are headers, so that any 2xx may be a session and its body is not looked at. */
+  /** Whether the claims are headers. Then any 2xx may be a session, and its body is not read. */
   byHeaders: boolean
   logger: Logger
 }
 
-/** The statuses by which apps and sign-in proxies say that nobody is signed in: a refusal, or the way to a sign-in page. */
+/**
+ * The statuses by which apps and sign-in proxies say that nobody is signed in: a refusal, or a redirect to a
+ * sign-in page.
+ */
 const signedOut = new Set([401, 403, 302, 303, 307])
 const moved = new Set([301, 308])
 
-/** Reads what the endpoint says: whose session it is. Throws 401 for nobody's, and 503 for an answer that says neither. */
+/** Reads whose session it is. Throws 401 if nobody is signed in, and 503 for an unclear answer. */
 export function createAnswerReader({ identity, byHeaders, logger }: AnswerOptions) {
   const warnOfFields = createFieldsNotice(logger)
 
@@ -39,14 +42,14 @@ function requireVerdict(status: number, byHeaders: boolean): void {
   if (!isGood) throw sourceUnavailable(`answer_status_${status}`)
 }
 
-/** A list of claims is known from Azure's `/.auth/me`; what holds no names holds no claims. */
+/** Azure's `/.auth/me` answers with a list of claims. An answer without names has no claims. */
 function readJson({ body }: OutboundAnswer): VerifiedClaims {
   const answer = parseSourceJson(body)
   const claims = typeof answer === 'object' && answer !== null ? (answer as Claims) : {}
   return { claims, expiresAt: readExpiry(claims) }
 }
 
-/** The end of the session, where the app's answer has one, in the form of a JWT's. */
+/** The expiry of the session, if the app's answer has one, in the form of a JWT's `exp`. */
 function readExpiry({ exp }: Claims): number | undefined {
   return typeof exp === 'number' ? toMonotonic(exp) : undefined
 }
@@ -64,7 +67,10 @@ function readHeaders({ headers }: OutboundAnswer, identity: ClaimNames): Verifie
   return verified
 }
 
-/** Of a list, or of a header that came twice, one may be the user's own: it stays a list, which no claim may be. */
+/**
+ * In a list, or a header that came twice, one value may be the user's own. It stays a list, which is not a
+ * valid claim.
+ */
 function toClaim(value: string | string[] | undefined): string | string[] | undefined {
   if (typeof value !== 'string') return value
   return value.includes(',') ? value.split(',') : value || undefined
@@ -73,7 +79,10 @@ function toClaim(value: string | string[] | undefined): string | string[] | unde
 const maxNotices = 10
 const maxFields = 20
 
-/** Says once which fields an answer without a user has: a mistyped claim must not look like a sign-out for ever. */
+/**
+ * Logs once which fields an answer without a user has, so that a mistyped claim does not look like a sign-out
+ * forever.
+ */
 function createFieldsNotice(logger: Logger) {
   const known = new Set<string>()
   return function warnOfFields(claims: Claims): void {
@@ -88,7 +97,7 @@ function createFieldsNotice(logger: Logger) {
   }
 }
 
-/** The names of what is there, and never one that could itself be an email or a key. */
+/** The names of the fields, except one that could itself be an email or a key. */
 function namesOf(claims: unknown): string[] {
   if (Array.isArray(claims)) return namesOf(claims[0]).map((name) => `0.${name}`)
   if (!isRecord(claims)) return []

@@ -9,9 +9,9 @@ import { pickRenewedCookies } from './renewed-cookies.ts'
 import type { SessionVerifier } from './sessions.ts'
 
 export interface ForwardAuthSettings {
-  /** The customer's own "who am I" endpoint: never chosen by anything in a request. */
+  /** The customer's own "who am I" endpoint. Nothing in a request can change it. */
   url: URL
-  /** The cookies that are a session; undefined: all of them may be one. */
+  /** The names of the session cookies. Undefined: any cookie may be one. */
   cookies?: readonly string[]
 }
 
@@ -27,8 +27,8 @@ interface ForwardAuthOptions extends ForwardAuthSettings {
 const maxBytes = 64 * 1024
 
 /**
- * Knows a session by asking the customer's app. The caller's cookies and bearer token go to one configured address. The claims are the
- * JSON of the answer, or its headers where a configured claim is a `header:` name.
+ * Verifies a session by asking the customer's app. The caller's cookies and bearer token go to one configured
+ * address. The claims are the JSON of the answer, or its headers if a configured claim is a `header:` name.
  */
 export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionVerifier {
   const { client, url, cookies, timeoutMs, rememberMs, identity, publicUrls } = options

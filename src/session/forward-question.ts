@@ -4,7 +4,7 @@ import { clientAddress } from '../http/client-address.ts'
 import { hasHost } from '../http/own-origin.ts'
 import { readBearer, readHeader } from './credential.ts'
 
-/** What the endpoint sees of the caller, and so what its answer may depend on. */
+/** What the endpoint sees of the caller, so what its answer may depend on. */
 export interface QuestionHeaders {
   cookie?: string
   authorization?: string
@@ -13,7 +13,10 @@ export interface QuestionHeaders {
 
 const maxUserAgentLength = 512
 
-/** Reads the credential: `Authorization` of another scheme goes along with a cookie, but is no session by itself. */
+/**
+ * Reads the credential. `Authorization` of another scheme is sent along with a cookie, but is not a session
+ * by itself.
+ */
 export function readForwarded(
   request: IncomingMessage,
   cookies: readonly string[] | undefined,
@@ -24,7 +27,7 @@ export function readForwarded(
   return JSON.stringify({ cookie, authorization } satisfies QuestionHeaders)
 }
 
-/** Reads what else a question carries: whose browser it is, where it is, and the address that it came to. */
+/** Reads what else is part of a question: the browser, its address, and the address that it called. */
 export function createCircumstancesReader(publicUrls: readonly URL[]) {
   const forwarded = publicUrls.map((url) => ({ url, headers: forwardedHeaders(url) }))
 
@@ -32,14 +35,17 @@ export function createCircumstancesReader(publicUrls: readonly URL[]) {
     const own = forwarded.find(({ url }) => hasHost(url, request.headers.host)) ?? forwarded[0]
     return JSON.stringify({
       'user-agent': readUserAgent(request),
-      // Never the caller's own X-Forwarded-For: only what TRUST_PROXY vouches for.
+      // Never the caller's own X-Forwarded-For, only that of a proxy in TRUST_PROXY.
       'x-forwarded-for': clientAddress(request as Request),
       ...own?.headers,
     } satisfies QuestionHeaders)
   }
 }
 
-/** As a reverse proxy in front of the app would say it: Authelia and others refuse a question without a full address. */
+/**
+ * The headers that a reverse proxy in front of the app would send. Authelia and others require a full
+ * address.
+ */
 function forwardedHeaders({ protocol, host, origin }: URL): QuestionHeaders {
   return {
     'x-forwarded-proto': protocol.slice(0, -1),
@@ -50,7 +56,7 @@ function forwardedHeaders({ protocol, host, origin }: URL): QuestionHeaders {
   }
 }
 
-/** Those of these names, as they came; an empty header is none. */
+/** The cookies with these names, unchanged. An empty header counts as absent. */
 function pickCookies(header: string | undefined, names: readonly string[] | undefined): string | undefined {
   if (header === undefined || names === undefined) return header || undefined
   const picked = header.split(';').filter((pair) => names.includes(cookieNameOf(pair)))
@@ -63,7 +69,7 @@ export function cookieNameOf(pair: string): string {
   return (end === -1 ? pair : pair.slice(0, end)).trim()
 }
 
-/** Some apps bind a session to it, and some firewalls refuse a request without one. */
+/** Some apps bind a session to it, and some firewalls refuse a request without it. */
 function readUserAgent({ headers }: IncomingMessage): string | undefined {
   const visible = headers['user-agent']?.replace(/[^\x20-\x7e]/g, '').slice(0, maxUserAgentLength)
   return visible || undefined

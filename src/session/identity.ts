@@ -5,8 +5,8 @@ import { judgeEmail, type EmailPolicy, type EmailVerdict } from './email.ts'
 import { judgeIdentifiers, type Identifier, type IdentifiersVerdict } from './identifiers.ts'
 
 /**
- * A signed-in user. `subject` is a keyed hash of issuer and user id. Of the claims, it keeps what a configured door reads, resolved:
- * a whole ID token of each of 50,000 users would not fit in memory.
+ * A signed-in user. `subject` is a keyed hash of issuer and user id. Of the claims, it keeps what a
+ * configured door reads, resolved: a whole ID token of each of 50,000 users would not fit in memory.
  */
 export interface Session {
   credentialHash: string
@@ -36,17 +36,18 @@ export function claimsOf({ emailClaims, subjectClaims, identifiers = [] }: Claim
 
 export type Identify = (verified: VerifiedClaims, mode: string, credentialHash: string) => Session
 
-/** Of the hash: 128 bits, which base64url spells in 22 characters. */
+/** The length of the hash: 128 bits, which are 22 characters in base64url. */
 const subjectBytes = 16
 
-/** Turns verified claims into a session. A session source that names neither user id nor email names nobody: 403. */
+/** Turns verified claims into a session. Throws 403 if the claims have neither a user id nor an email. */
 export function createIdentify(policy: IdentityPolicy): Identify {
   return (verified, mode, credentialHash) => {
     const { issuer = mode, expiresAt } = verified
     const email = judgeEmail(verified, policy)
     const identifiers = policy.identifiers && judgeIdentifiers(verified, policy.identifiers, policy)
     const userId = readUserId(verified, policy)
-    // Of different lengths: an email that stands for the user id must not be taken for the user id of another user.
+    // Of different lengths: an email that stands for the user id must not be taken for the user id of another
+    // user.
     const user = userId === undefined ? [issuer, 'email', requireEmail({ email })] : [issuer, userId]
     const subject = createHmac('sha256', policy.subjectKey)
       .update(JSON.stringify(user))
@@ -56,23 +57,23 @@ export function createIdentify(policy: IdentityPolicy): Identify {
   }
 }
 
-/** Whether the claims name anybody: by an email, of whatever quality, or a user id. */
+/** Whether the claims name a user: by an email, valid or not, or by a user id. */
 export function namesUser(verified: VerifiedClaims, policy: ClaimNames): boolean {
   return findClaim(verified, policy.emailClaims) !== undefined || readUserId(verified, policy) !== undefined
 }
 
-/** A session for an email that an operator vouches for, such as a test user's: no request ever has it. */
+/** A session for an email that the operator chose, such as a test user's. No request ever has it. */
 export function sessionOfEmail(address: string): Session {
   return { credentialHash: '', mode: 'operator', subject: 'operator', email: address }
 }
 
-/** The session's email, for a door that signs users in by it. Throws 403 where there is no usable one. */
+/** The session's email, for a door that needs it. Throws 403 if there is no usable one. */
 export function requireEmail({ email }: Pick<Session, 'email'>): string {
   if (typeof email === 'string') return email
   throw new Problem(email.refusal, { diagnosis: { outcome: email.outcome } })
 }
 
-/** A string or a whole number. What is neither is none, so that the email stands for it. */
+/** A string or a whole number. Anything else counts as absent, and the email stands for it. */
 function readUserId(verified: VerifiedClaims, { subjectClaims }: ClaimNames): string | undefined {
   const value = findClaim(verified, subjectClaims)?.value
   if (typeof value === 'string' && value !== '') return value

@@ -9,7 +9,7 @@ import { sourceUnavailable } from './credential.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
 import { createRefreshed, type Held } from './refreshed.ts'
 
-/** Finds the key for a token's header; rejects with an error of jose where none fits. */
+/** Finds the key for a token's header. Rejects with an error of jose if none fits. */
 export type FindKey = JWTVerifyGetKey
 
 export type KeySet = Held<PublishedKeys>
@@ -21,11 +21,11 @@ interface PublishedKeys {
 
 /** A set of keys that changes with time. */
 export interface Jwks {
-  /** Throws `session_source_unavailable` where there are no keys. */
+  /** Throws `session_source_unavailable` if there are no keys. */
   current(): Promise<KeySet>
   /**
-   * A set that may hold a key that `known` lacks, or undefined where the answer is that there is no such key. Throws
-   * `session_source_unavailable` while the broker cannot know.
+   * A set that may hold a key that `known` lacks, or undefined where the answer is that there is no such key.
+   * Throws `session_source_unavailable` while the broker cannot know.
    */
   lookFor(header: TokenHeader, known: KeySet): Promise<KeySet | undefined>
   /** Keys that are newer than `known`, as far as it may ask for them now. Undefined where it may not. */
@@ -47,7 +47,10 @@ export interface JwksOptions {
 }
 
 const maxBytes = 256 * 1024
-/** Fetches that tokens with unknown keys can cause: three at once, one more every ten seconds. Strangers send such tokens too. */
+/**
+ * Fetches that tokens with unknown keys can cause: three at once, one more every ten seconds. Strangers send
+ * such tokens too.
+ */
 const unknownKeyFetches = { capacity: 3, refillMs: 10_000 }
 /** How often a wrong signature can cause a fetch. */
 const wrongSignatureCooldownMs = 30_000
@@ -66,7 +69,8 @@ export function createJwks({ now = () => performance.now(), ...options }: JwksOp
     const { seenAfter } = noteUnknown(JSON.stringify([alg, kid]))
     const held = await keys.current()
     if (held !== known) return held
-    // A published key of another kind is not the key of this token, nor is one named by a number (RFC 7515 §4.1.4).
+    // A published key of another kind is not the key of this token, nor is one named by a number (RFC 7515
+    // §4.1.4).
     if (kid !== undefined && (typeof kid !== 'string' || held.value.kids.has(kid))) return undefined
     // Only a fetch that began after the key was first seen can tell that the provider does not publish it.
     return held.number > seenAfter ? undefined : keys.renew(admitFetch)
@@ -126,7 +130,7 @@ function withFreeEdwardsKeys(set: JSONWebKeySet): JSONWebKeySet {
   return { ...set, keys }
 }
 
-/** What an operator gave the address of in place of a key set's. */
+/** What the configured address returns instead of a key set. */
 function nameOtherDocument(document: unknown): string {
   if (!isRecord(document) || 'keys' in document) return 'answer_not_a_key_set'
   if (typeof document.jwks_uri === 'string') return 'answer_discovery_document'

@@ -9,7 +9,10 @@ const curves: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384'
 const minRsaBits = 2048
 const minSecretBytes = 32
 
-/** What is wrong with an allow-list of algorithms (RFC 8725 §3.1): a secret and a public key never share one. */
+/**
+ * What is wrong with an allow-list of algorithms (RFC 8725 §3.1): a secret and a public key must never share
+ * one.
+ */
 export function findAlgorithmsFault(algorithms: readonly string[], symmetric: boolean): string | undefined {
   const known = symmetric ? ['HS256'] : asymmetric
   const fine = algorithms.length > 0 && algorithms.every((name) => known.includes(name))
@@ -34,7 +37,7 @@ export function findSecretFault(secret: string): string | undefined {
   return Buffer.byteLength(secret) < minSecretBytes ? `must have at least ${minSecretBytes} bytes` : undefined
 }
 
-/** The one key of a PEM; throws where it fits none of the algorithms. */
+/** The key of a PEM. Throws if it fits none of the algorithms. */
 export function importPublicKey(pem: string, algorithms: readonly string[]): KeyObject {
   throwFault(findPublicKeyFault(pem, algorithms))
   return createPublicKey(pem)

@@ -13,12 +13,15 @@ import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwks.ts'
 
-/** What a token must hold to be a session here. */
+/** What a token must contain to be a session here. */
 export interface TokenRules {
   issuer?: string
-  /** The token must be for one of them, where any is named. */
+  /** The token must be for one of these, if there are any. */
   audiences?: readonly string[]
-  /** The `azp` claim must be one of them, where any is named: for providers whose session tokens have no audience. */
+  /**
+   * The `azp` claim must be one of them, where any is named: for providers whose session tokens have no
+   * audience.
+   */
   authorizedParties?: readonly string[]
   /** Whether a session cookie without `azp` passes: Clerk leaves the claim out when a document asks. */
   authorizedPartyOptional?: boolean
@@ -33,15 +36,19 @@ export interface PlacedToken {
 export type VerificationKey = CryptoKey | KeyObject
 
 export interface TokenCheck {
-  /** Resolves to the claims of a good token; rejects with an error of jose or a `Problem`, see `refuseToken`. */
+  /**
+   * Resolves to the claims of a valid token. Rejects with an error of jose or a `Problem`; see `refuseToken`.
+   */
   verify(token: PlacedToken, keys: FindKey | readonly VerificationKey[]): Promise<JWTPayload>
-  /** The refusal that the token earns by what it says of itself, whatever its signature. */
+  /** The refusal of a token whose unverified content is already unacceptable. */
   findUnverifiedFault(token: PlacedToken): Problem | undefined
 }
 
 const maxKeysTried = 4
 
-/** jose accepts a token without `exp`, one with an `iat` in the future, and a signature in more than one spelling. */
+/**
+ * jose accepts a token without `exp`, one with an `iat` in the future, and several encodings of a signature.
+ */
 export function createTokenCheck(rules: TokenRules): TokenCheck {
   const options: JWTVerifyOptions = {
     algorithms: withFullySpecified(rules.algorithms),
@@ -74,7 +81,10 @@ function withFullySpecified(algorithms: readonly string[]): string[] {
   return algorithms.includes('EdDSA') ? [...algorithms, 'Ed25519'] : [...algorithms]
 }
 
-/** Each token has one spelling: base64url decoders skip whitespace and ignore the spare bits of the last character. */
+/**
+ * Allows only one encoding: base64url decoders skip whitespace and ignore the spare bits of the last
+ * character.
+ */
 const canonicalToken = /^[\w-]+\.[\w-]+\.(?:[\w-]{4})*(?:[\w-]{4}|[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])$/
 
 function requireForm(token: string): void {
@@ -99,7 +109,10 @@ async function verifyBySet(token: string, find: FindKey, options: JWTVerifyOptio
 
 type Keys = Iterable<VerificationKey> | AsyncIterable<VerificationKey>
 
-/** Several keys fit where a set lists one twice or reuses a `kid`, where the token names none, and during a rotation. */
+/**
+ * Several keys fit where a set lists one twice or reuses a `kid`, where the token names none, and during a
+ * rotation.
+ */
 async function verifyByAny(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTPayload> {
   let failure: unknown
   let tried = 0
@@ -136,7 +149,10 @@ function requireClaims(claims: JWTPayload, rules: TokenRules, fromCookie: boolea
   if (!hasAuthorizedParty(claims, rules, fromCookie)) throw sessionInvalid('claim_azp')
 }
 
-/** Without `azp`, only Clerk's session cookie passes: other tokens of the provider may be meant for another app. */
+/**
+ * Without `azp`, only Clerk's session cookie passes: other tokens of the provider may be meant for another
+ * app.
+ */
 function hasAuthorizedParty({ azp, sid, aud }: JWTPayload, rules: TokenRules, fromCookie: boolean): boolean {
   const { authorizedParties = [], authorizedPartyOptional = false } = rules
   if (authorizedParties.length === 0) return true

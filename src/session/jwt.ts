@@ -35,7 +35,7 @@ export interface JwtVerifierOptions extends JwtSettings {
 /** Of several public keys or secrets, any verifies: during a rotation there are two. */
 type JwtKey = { jwksUrl: URL } | { publicKeys: readonly string[] } | { secrets: readonly string[] }
 
-/** Sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for a key or an algorithm that cannot serve. */
+/** Verifies sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for an unusable key or algorithm. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
   const verify = createVerify(options)
   return {
@@ -49,7 +49,10 @@ export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier 
   }
 }
 
-/** The credential says where the token was, since a rule depends on it: one token in two places is two credentials. */
+/**
+ * The credential includes where the token was, because a rule depends on it. One token in two places is two
+ * credentials.
+ */
 function createPlacedReader(source: readonly string[]): (request: IncomingMessage) => string | undefined {
   const read = createTokenSource(source)
   return (request) => {
@@ -83,7 +86,7 @@ function createVerify(options: JwtVerifierOptions): (token: PlacedToken) => Prom
   }
 }
 
-/** All at once, so that a key which cannot serve is an error at start. */
+/** Imports all keys at once, so that an unusable one is an error at start. */
 function importKeys(
   key: Exclude<JwtKey, { jwksUrl: URL }>,
   algorithms: readonly string[],
@@ -98,7 +101,10 @@ function nameVerifier(options: JwtVerifierOptions): string {
   return JSON.stringify([keyName, issuer, audiences, authorizedParties, authorizedPartyOptional, algorithms])
 }
 
-/** Keys are asked for only when the token has the form and the algorithm of a good one, so rubbish costs no fetch. */
+/**
+ * Fetches keys only for a token with the form and the algorithm of a valid one, so that garbage costs no
+ * fetch.
+ */
 function verifyByKeySet(token: PlacedToken, jwks: Jwks, check: TokenCheck): Promise<JWTPayload> {
   let set: KeySet | undefined
 
@@ -122,18 +128,20 @@ function verifyByKeySet(token: PlacedToken, jwks: Jwks, check: TokenCheck): Prom
   return attempt(findCurrent)
 }
 
-/** A rotated key shows as an unknown `kid`, or as a wrong signature where the provider reuses a `kid` or names none. */
+/**
+ * A rotated key causes an unknown `kid`, or a wrong signature if the provider reuses a `kid` or sends none.
+ */
 function isAboutKey(error: unknown): error is JWKSNoMatchingKey | JWSSignatureVerificationFailed {
   return error instanceof JWKSNoMatchingKey || error instanceof JWSSignatureVerificationFailed
 }
 
-/** A token that could not pass by any key is refused at once: it tells nothing about a rotation. */
+/** A token that no key could make valid is refused at once, because it tells nothing about a rotation. */
 function requirePlausible(token: PlacedToken, check: TokenCheck, error: JOSEError): void {
   const fault = check.findUnverifiedFault(token)
   if (fault !== undefined) throw error instanceof JWKSNoMatchingKey ? fault : refuseToken(error)
 }
 
-/** An unknown key while the provider is out of reach is an outage; a wrong signature stays what it is. */
+/** An unknown key while the provider is unreachable is an outage. A wrong signature stays a refusal. */
 async function findNewer(set: KeySet, jwks: Jwks, { text }: PlacedToken, error: JOSEError) {
   if (error instanceof JWKSNoMatchingKey) return jwks.lookFor(decodeProtectedHeader(text), set)
   return jwks.newerThan(set).catch(() => undefined)

@@ -1,6 +1,6 @@
 import { Problem } from '../problems.ts'
 
-/** Who asks: the client's network, and the 429 for one that is over its limit of refusals. */
+/** The caller: the client's network, and the 429 for one that is over its limit of refusals. */
 export interface Asker {
   network: string
   excess?: Problem
@@ -9,13 +9,13 @@ export interface Asker {
 
 interface Lane {
   open: number
-  /** Waiting callers, each with the share that its network then had. */
+  /** Waiting callers, each with the share of its network at that time. */
   waiting: Map<() => void, number>
 }
 
-/** Open at once to session sources, by all networks together: a hanging source must not fill the memory. */
+/** How many questions all networks together may have open. A hanging source must not fill the memory. */
 const maxOpen = 1_024
-/** What one network may hold of them: no single one may take them all. */
+/** How many of them one network may have open. No single one may take them all. */
 const usualShare = 512
 /** The same for a network that is over its limit of refusals, such as one that sends random cookies. */
 const smallShare = 16
@@ -28,7 +28,10 @@ export function createQuestionLine(timeoutMs: number) {
   let open = 0
   let waiting = 0
 
-  /** Returns, or resolves, when the question may be asked. Fails with 503 `overloaded`, 429, or the reason of the signal. */
+  /**
+   * Returns or resolves when the question may be asked. Fails with 503 `overloaded`, 429, or the signal's
+   * reason.
+   */
   function enter({ network, excess, signal }: Asker): Promise<void> | void {
     const lane = lanes.get(network) ?? { open: 0, waiting: new Map() }
     const share = excess === undefined ? usualShare : smallShare
@@ -60,7 +63,7 @@ export function createQuestionLine(timeoutMs: number) {
     })
   }
 
-  /** Gives the place of an answered question to the network's caller that has waited longest. */
+  /** Gives the place of an answered question to the caller of the network that has waited longest. */
   function leave(network: string): void {
     const lane = lanes.get(network)!
     const [first] = lane.waiting

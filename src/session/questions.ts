@@ -7,7 +7,7 @@ import { createQuestionLine, type Asker } from './question-line.ts'
 import type { SessionVerifier } from './sessions.ts'
 import type { Verdicts } from './verdicts.ts'
 
-/** A credential of a request, and who can say what it is worth. */
+/** A credential of a request, and the verifier for it. */
 export interface Case {
   verifier: SessionVerifier
   key: string
@@ -34,7 +34,7 @@ export interface QuestionsOptions {
   timeoutMs?: number
   /** The 429 for a client network that is over its limit of refusals. */
   excessOf?: (network: string) => Problem | undefined
-  /** Counts a question that is asked although an answer may be remembered. Throws 429 when it is one too many. */
+  /** Counts a question that is asked although an answer may be remembered. Throws 429 over the limit. */
   limitAnew?: (key: string) => unknown
   /** The other replicas. */
   channel?: Channel
@@ -45,21 +45,21 @@ interface Options extends QuestionsOptions {
   verdicts: Verdicts
 }
 
-/** Asks the session sources, and as few questions as it can: those who ask the same share one. */
+/** Asks the session sources. Callers with the same question share it. */
 export function createQuestions(options: Options) {
   const { identify, verdicts, timeoutMs = 5_000, excessOf = () => undefined, limitAnew, channel } = options
   const share = createSingleFlight<Answer>()
   const takeTurns = createTurns<Answer>()
   const line = createQuestionLine(timeoutMs)
 
-  /** Joins a question that is open already. */
+  /** Joins a question that is already open. */
   function ask(one: Case, { signal, network }: Caller): Promise<Answer> {
     if (!one.verifier.remote) return askNow(one, { network: '', signal })
     const asker = { network: network?.() ?? '' }
     return share(one.key + one.circumstances, signal, (shared) => askNow(one, { ...asker, signal: shared }))
   }
 
-  /** Joins no question that is open already, which may have been answered for the previous user. */
+  /** Does not join an open question, which may be answered for the previous user. */
   function askAnew(one: Case, { signal, network }: Caller): Promise<Answer> {
     if (!one.verifier.remote) return askNow(one, { network: '', signal })
     const asker = { network: network?.() ?? '' }
@@ -99,7 +99,7 @@ export function createQuestions(options: Options) {
   return { ask, askAnew }
 }
 
-/** A refusal of the source, neither an outage nor a limit of ours. */
+/** A refusal by the source, not an outage or one of our limits. */
 function isVerdict(error: unknown): boolean {
   return error instanceof Problem && error.status < 500 && error.code !== 'rate_limited'
 }

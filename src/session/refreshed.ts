@@ -1,17 +1,19 @@
 import { Problem } from '../problems.ts'
 
-/** What a provider publishes, and the number of the fetch that brought it. */
+/** What a provider publishes, and the number of the fetch that returned it. */
 export interface Held<Value> {
   value: Value
   number: number
 }
 
 export interface Refreshed<Value> {
-  /** Fresh, or still usable while the provider fails. Throws `session_source_unavailable` where there is none. */
+  /**
+   * Fresh, or still usable while the provider fails. Throws `session_source_unavailable` where there is none.
+   */
   current(): Promise<Held<Value>>
   /**
-   * Fetches now. Joins the fetch that is under way; throws while the last failure is recent. `admit` throws where a new
-   * fetch may not begin.
+   * Fetches now. Joins the fetch that is under way; throws while the last failure is recent. `admit` throws
+   * where a new fetch may not begin.
    */
   renew(admit?: () => void): Promise<Held<Value>>
   /** How many fetches have begun. */
@@ -20,14 +22,15 @@ export interface Refreshed<Value> {
 
 const refreshAfterMs = 10 * 60_000
 const usableForMs = 60 * 60_000
-/** How long a failing provider is left alone. The `Retry-After` of the 503 says the same. */
+/** How long no request is sent to a failing provider. The `Retry-After` of the 503 says the same. */
 const failureCooldownMs = 5_000
-/** The same, while the value that is held still serves. */
+/** The same, while the last value is still usable. */
 const staleRetryMs = 30_000
 
 /**
- * Holds what a provider publishes and seldom changes: fetched when first needed and every ten minutes from then on. While the
- * provider fails, the last value serves for up to an hour. `now` is in milliseconds on a monotonic clock.
+ * Holds what a provider publishes and seldom changes: fetched when first needed and every ten minutes from
+ * then on. While the provider fails, the last value serves for up to an hour. `now` is in milliseconds on a
+ * monotonic clock.
  */
 export function createRefreshed<Value>(
   fetchValue: () => Promise<Value>,

@@ -4,8 +4,8 @@ import { cookieNameOf } from './forward-question.ts'
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]+$/
 
 /**
- * The `Set-Cookie` lines of an answer that renew cookies which the question carried: a rotated session. Others, such as a load
- * balancer's, are nobody's session.
+ * Returns the `Set-Cookie` lines of an answer that renew cookies of the question: a rotated session. Others,
+ * such as a load balancer's, belong to no session.
  */
 export function pickRenewedCookies(
   { headers }: OutboundAnswer,

@@ -8,20 +8,26 @@ import type { Identify, Session } from './identity.ts'
 import { createQuestions, type Answer, type Caller, type Case, type QuestionsOptions } from './questions.ts'
 import { createVerdicts } from './verdicts.ts'
 
-/** One way to know a session: each mode of `SESSION_MODE` is one of these, and nothing else knows the mode. */
+/**
+ * One way to verify a session. Each mode of `SESSION_MODE` is one of these, and nothing else depends on the
+ * mode.
+ */
 export interface SessionVerifier {
   mode: string
   /** Names the source and everything that decides its answer (issuer, address, audience …). */
   id: string
-  /** How long an answer may be reused, in milliseconds; 0 asks the source each time. */
+  /** How long an answer may be reused, in milliseconds. 0 asks the source each time. */
   rememberMs: number
-  /** Whether it asks over the network: then those who ask the same share one question. */
+  /** Whether it asks over the network. Requests with the same question then share it. */
   remote: boolean
   /** The cookies that it reads, or all of them. */
   cookies: readonly string[] | 'all'
-  /** The credential of this kind that the request carries; undefined: none. Throws `bad_request` for two different. */
+  /** The request's credential of this kind, or undefined. Throws `bad_request` for two different ones. */
   readCredential(request: IncomingMessage): string | undefined
-  /** What else of the request a question carries: the same credential may be answered otherwise under other circumstances. */
+  /**
+   * What else of the request is part of a question, because the answer to the same credential may depend on
+   * it.
+   */
   readCircumstances?(request: IncomingMessage): string
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
   verify(credential: string, signal: AbortSignal, circumstances?: string): Promise<VerifiedClaims>
@@ -31,8 +37,8 @@ export interface SessionVerifier {
 
 export interface Sessions {
   /**
-   * The session of the request, from the first verifier whose credential is present. What that one refuses is refused.
-   * Throws the `Problem` of the refusal or the outage.
+   * The session of the request, from the first verifier whose credential is present. What that one refuses is
+   * refused. Throws the `Problem` of the refusal or the outage.
    */
   verify(request: IncomingMessage, question: Question): Promise<Session>
   /** Whether a browser could have attached a session to the request by itself. */
@@ -46,20 +52,28 @@ interface SessionsOptions extends QuestionsOptions {
 }
 
 interface Question extends Caller {
-  /** Asks the source even if an answer is remembered: another user may have signed in under the same cookie. */
+  /**
+   * Asks the source even if an answer is remembered: another user may have signed in under the same cookie.
+   */
   fresh?: boolean
-  /** Throws where the session lacks what the caller needs of it. Such a session is not remembered: the user may soon add it. */
+  /**
+   * Throws if the session lacks what the caller needs. Such a session is not remembered, because the user may
+   * soon add it.
+   */
   require?: (session: Session) => void
-  /** Takes the `Set-Cookie` lines by which the source renewed the session that it accepted for this question. Never from memory. */
+  /**
+   * Takes the `Set-Cookie` lines by which the source renewed the session that it accepted for this question.
+   * Never from memory.
+   */
   renew?: (setCookies: readonly string[]) => void
 }
 
-/** Told of each verdict: `accepted`, or the code of the refusal. */
+/** Receives each verdict: `accepted`, or the code of the refusal. */
 type Observe = (mode: string, outcome: string) => void
 
 /**
- * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A refusal is not remembered:
- * the same cookie may be signed in a moment later.
+ * Asks the verifiers in order, and remembers whom they accepted by the hash of the whole credential. A
+ * refusal is not remembered: a user may sign in under the same cookie a moment later.
  */
 export function createSessions(
   verifiers: readonly SessionVerifier[],

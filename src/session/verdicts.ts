@@ -2,16 +2,19 @@ import { hash } from 'node:crypto'
 import { createCache } from '../lib/cache.ts'
 import type { Session } from './identity.ts'
 
-/** What a question carried beside the credential. Its answer holds for the same alone. */
+/** What a question contained besides the credential. Its answer is valid only for the same. */
 type Circumstances = string
 
 interface Verdict {
   session: Session
-  /** As a hash, which is shorter. */
+  /** As a hash, because it is shorter. */
   circumstances: string
   askedAs: number
   until: number
-  /** An earlier one of this credential under other circumstances. A list would be one more object for each session. */
+  /**
+   * An earlier one of this credential under other circumstances. A list would be one more object for each
+   * session.
+   */
   next?: Verdict
 }
 
@@ -24,8 +27,9 @@ interface OpenQuestions {
 export type Verdicts = ReturnType<typeof createVerdicts>
 
 /**
- * Remembers whom the session sources accepted, by the hash of the credential. Questions are numbered as they are asked: the answer to
- * an earlier one never counts after the answer to a later one, since the user may have signed out or changed in between.
+ * Remembers the accepted sessions by the hash of the credential. Questions are numbered in the order in which
+ * they are asked: the answer to an earlier one never counts after the answer to a later one, since the user
+ * may have signed out or changed in between.
  */
 export function createVerdicts(maxRemembered = 50_000) {
   const verdicts = createCache<Verdict>(maxRemembered)
@@ -71,7 +75,7 @@ export function createVerdicts(maxRemembered = 50_000) {
       verdicts.set(key, { ...verdict, circumstances: name, next: keepOthers(known, name) })
     },
 
-    /** From now on, the answers to this question about a credential and to earlier ones do not count. */
+    /** Invalidates the answers to this question about a credential and to earlier ones. */
     overtake,
 
     /** The same for all questions that have been asked about this credential. */
