@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 
 const maxBytes = 16 * 1024
 
@@ -31,7 +31,7 @@ function open(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
-    throw toFault(error)
+    throw toFault(error, path)
   }
 }
 
@@ -44,7 +44,25 @@ function readWhole(descriptor: number, buffer: Buffer): number {
   }
 }
 
-function toFault(error: unknown): SecretFileError {
+function toFault(error: unknown, path?: string): SecretFileError {
   if (error instanceof SecretFileError) return error
-  return new SecretFileError(`names a file that cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  const { code } = error as NodeJS.ErrnoException
+  const owner = code === 'EACCES' && path !== undefined ? describeOwner(path) : ''
+  return new SecretFileError(`names a file that cannot be read (${code}${owner})`)
 }
+
+/** Who may read a file, if its folder tells. */
+function describeOwner(path: string): string {
+  const stats = attemptStat(path)
+  return stats === undefined ? '' : `, mode ${modeOf(stats)}, owned by uid ${stats.uid} and gid ${stats.gid}`
+}
+
+function attemptStat(path: string) {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+const modeOf = ({ mode }: { mode: number }) => (mode & 0o777).toString(8).padStart(4, '0')
