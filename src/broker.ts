@@ -100,7 +100,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
 }
 
 /**
- * On which replicas tell each other of sessions that were looked at anew, where there are answers that they
+ * On which replicas tell each other of sessions that were verified again, if there are answers that they
  * remember.
  */
 function createReplicaChannel(verifiers: readonly SessionVerifier[], { rateLimit }: Config, logger: Logger) {

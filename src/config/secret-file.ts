@@ -26,7 +26,7 @@ export function readSecretFile(path: string): string {
   }
 }
 
-/** Without blocking: a pipe that nobody writes to would stop the process. */
+/** Does not block: a pipe without a writer would stop the process. */
 function open(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)

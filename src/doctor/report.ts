@@ -25,7 +25,7 @@ export function formatJson(results: readonly Result[]): string {
 /** A shorter secret would be found by chance, in words of ours. */
 const minLength = 8
 
-/** Takes out what must never be printed, should it have come into a text on a way that nobody thought of. */
+/** Removes secrets from a text, in case one got into it in an unforeseen way. */
 export function createRedactor(private_: readonly string[]): (text: string) => string {
   const sought = private_.filter((one) => one.length >= minLength)
   return (text) => sought.reduce((rest, one) => rest.replaceAll(one, '[removed]'), text)

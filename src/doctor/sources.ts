@@ -9,7 +9,7 @@ import { createVerifier, type ModeSettings } from '../session/modes.ts'
 import { silentLogger } from '../telemetry/logger.ts'
 import { fail, failOtherSide, pass, type Finding, type Patient } from './check.ts'
 
-/** What a source said to a caller whom nobody knows. */
+/** What a source answered to an unknown caller. */
 interface Reply {
   mode: string
   /** `refused` is what every source should do. */
@@ -17,7 +17,7 @@ interface Reply {
   outcome: string
 }
 
-/** Shows each configured session source a credential that nobody has: a working one refuses it. */
+/** Sends each configured session source a credential that nobody has, which a working source refuses. */
 export async function checkSessionSource(config: Config, { client }: Patient): Promise<Finding> {
   const replies: Reply[] = []
   for (const settings of config.sessions.modes) replies.push(await askMode(settings, config, client))

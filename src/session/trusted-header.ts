@@ -23,8 +23,8 @@ interface TrustedHeaderOptions extends TrustedHeaderSettings {
 const proofHeader = 'x-broker-proof'
 
 /**
- * Knows a session by a header that a proxy in front sets. Whoever can reach the broker can send any header, so it
- * counts only from a listed TCP peer (never by `X-Forwarded-For`) that also knows the proof.
+ * Knows a session by a header that a proxy in front sets. Any client that reaches the broker can send any
+ * header, so it counts only from a listed TCP peer (never by `X-Forwarded-For`) that also knows the proof.
  */
 export function createTrustedHeaderVerifier(options: TrustedHeaderOptions): SessionVerifier {
   const header = options.header.toLowerCase()
@@ -73,7 +73,9 @@ function parseNetwork(peer: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
 
-/** Compares digests, which have one length: neither the proof's length nor its beginning shows in the time. */
+/**
+ * Compares digests, which have one length: neither the proof's length nor its beginning shows in the time.
+ */
 function createProofCheck(proofs: readonly string[]): (candidate: string | undefined) => boolean {
   const expected = proofs.map(digest)
   return (candidate) => {
