@@ -8,7 +8,7 @@ interface WidgetUser {
 }
 
 /** A widget token of signin, an embed token, or the access token that the SDK gets for one. */
-export type TokenUse = 'widget' | 'embed' | 'access'
+type TokenUse = 'widget' | 'embed' | 'access'
 
 export interface SandboxTokens {
   mint(email: string, lifetimeSeconds?: number, use?: TokenUse): Promise<string>
