@@ -62,13 +62,13 @@ describe('A message that is not from a widget of this page', () => {
   })
 
   test('gets no token if its origin only starts like the vendor’s', async () => {
-    const longer = stage.vendor.origin.replace('vendor.invalid', 'vendor.invalid.stranger.test')
+    const longer = stage.vendor.origin.replace('vendor.localhost', 'vendor.localhost.stranger.localhost')
     const page = await stage.open(`${stage.script()}<iframe src="${longer}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
   })
 
   test('gets no token if it is from another port of the vendor’s host', async () => {
-    const otherPort = stage.stranger.origin.replace('stranger.test', 'vendor.invalid')
+    const otherPort = stage.stranger.origin.replace('stranger.localhost', 'vendor.localhost')
     const page = await stage.open(`${stage.script()}<iframe src="${otherPort}/"></iframe>`)
     await expectIgnored(page, page.frames()[1]!)
   })
@@ -112,11 +112,11 @@ describe('The content of a message', () => {
     const page = await stage.open(stage.script() + stage.widget('w?silent'))
     const message = {
       type: REQUEST,
-      url: 'http://stranger.test/',
-      tokenUrl: 'http://stranger.test/',
+      url: 'http://stranger.localhost/',
+      tokenUrl: 'http://stranger.localhost/',
       method: 'DELETE',
       email: 'eve@example.com',
-      ['__proto__']: { tokenUrl: 'http://stranger.test/' },
+      ['__proto__']: { tokenUrl: 'http://stranger.localhost/' },
     }
     const [widget] = stage.widgets(page)
     await widget!.evaluate((data) => ask(data), message)

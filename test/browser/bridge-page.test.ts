@@ -19,7 +19,7 @@ function postedPaths({ requests }: Site): string[] {
 }
 
 async function integrity(): Promise<string> {
-  const bridge = await fetch(`${stage.broker.origin.replace('broker.example', '127.0.0.1')}/bridge.js`)
+  const bridge = await fetch(`${stage.broker.origin.replace('broker.localhost', '127.0.0.1')}/bridge.js`)
   return `sha384-${createHash('sha384')
     .update(new Uint8Array(await bridge.arrayBuffer()))
     .digest('base64')}`

@@ -21,7 +21,10 @@ export interface PageOptions {
   clock?: boolean
 }
 
-/** Four sites of four registrable domains and a Chromium: the customer, the broker, the vendor, and a stranger. */
+/**
+ * A Chromium and four sites: the customer, the broker, the vendor, and a stranger. Browsers take each name directly
+ * below `.localhost` for a site of its own, and resolve it to this machine without a flag.
+ */
 export interface Stage {
   customer: Site
   broker: ScriptedBroker
@@ -60,9 +63,9 @@ export async function startStage(): Promise<Stage> {
     response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end(html)
   }
   const customer = await startSite('customer.localhost', servePage)
-  const broker = await startScriptedBroker('broker.example')
-  const vendor = await startSite('vendor.invalid', serveWidget)
-  const stranger = await startSite('stranger.test', serveWidget)
+  const broker = await startScriptedBroker('broker.localhost')
+  const vendor = await startSite('vendor.localhost', serveWidget)
+  const stranger = await startSite('stranger.localhost', serveWidget)
   const browser = await launchChromium()
 
   const widgets = (page: Page) => page.frames().filter((frame) => frame.url().startsWith(vendor.origin))
