@@ -23,7 +23,8 @@ const fieldOf: Record<
   string,
   { parse(value: unknown): unknown; safeParse(value: unknown): { data?: unknown } }
 > = variables.shape
-const secrets = fromFiles.filter((name) => name !== 'SESSION_JWT_PUBLIC_KEY')
+/** An id and a public key are no secrets, but come from files with those that are. */
+const secrets = fromFiles.filter((name) => !['SESSION_JWT_PUBLIC_KEY', 'RAI_ACCESS_ID'].includes(name))
 
 function parseSettings(text: string): Record<string, string> {
   return Object.fromEntries(

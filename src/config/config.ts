@@ -105,6 +105,7 @@ function toConfig(env: Variables) {
       modes: [...new Set(env.SESSION_MODE)].map((mode) => toModeSettings(mode, env)),
       identity: identityPolicy(env),
       rememberMs: env.SESSION_CACHE_SECONDS * 1000,
+      httpHosts: env.SESSION_HTTP_HOSTS ?? [],
       timeoutMs: env.VENDOR_TIMEOUT_MS,
     },
     tokenCacheMs: env.TOKEN_CACHE_SECONDS * 1000,

@@ -14,7 +14,8 @@ export function toModeSettings(mode: SessionMode, env: Variables): ModeSettings 
       return {
         mode,
         source: env.SESSION_INTROSPECTION_SOURCE,
-        url: need(env.SESSION_INTROSPECTION_URL),
+        endpoint: introspectionEndpoint(env),
+        audiences: env.SESSION_INTROSPECTION_AUDIENCE ?? [],
         clientId: need(env.SESSION_INTROSPECTION_CLIENT_ID),
         clientSecrets: need(env.SESSION_INTROSPECTION_CLIENT_SECRET),
       }
@@ -48,10 +49,18 @@ function jwtSettings(env: Variables): JwtSettings {
   }
 }
 
-function jwtKey(env: Variables) {
+function introspectionEndpoint({
+  SESSION_INTROSPECTION_URL: url,
+  SESSION_INTROSPECTION_ISSUER: issuer,
+}: Variables) {
+  return url === undefined ? { issuer: need(issuer) } : { url }
+}
+
+function jwtKey(env: Variables): JwtSettings['key'] {
   if (env.SESSION_JWT_JWKS_URL !== undefined) return { jwksUrl: env.SESSION_JWT_JWKS_URL }
   if (env.SESSION_JWT_PUBLIC_KEY !== undefined) return { publicKeys: env.SESSION_JWT_PUBLIC_KEY }
-  return { secrets: need(env.SESSION_JWT_SECRET) }
+  if (env.SESSION_JWT_SECRET !== undefined) return { secrets: env.SESSION_JWT_SECRET }
+  return { discovery: need(env.SESSION_JWT_ISSUER) }
 }
 
 function need<Value>(value: Value | undefined): Value {

@@ -12,11 +12,7 @@ import { splitLines, splitList, splitPem } from './fields.ts'
 const neededByMode = {
   'forward-auth': ['SESSION_FORWARD_URL'],
   jwt: [],
-  introspection: [
-    'SESSION_INTROSPECTION_URL',
-    'SESSION_INTROSPECTION_CLIENT_ID',
-    'SESSION_INTROSPECTION_CLIENT_SECRET',
-  ],
+  introspection: ['SESSION_INTROSPECTION_CLIENT_ID', 'SESSION_INTROSPECTION_CLIENT_SECRET'],
   'trusted-header': ['SESSION_HEADER', 'SESSION_HEADER_PEERS', 'SESSION_HEADER_PROOF'],
   'express-session': ['SESSION_STORE_URL', 'SESSION_SECRET'],
 } satisfies Record<SessionMode, readonly string[]>
@@ -31,6 +27,7 @@ export function findConflicts(values: Environment): Fault[] {
   return [
     ...findDoorConflicts(values),
     ...required(values, ['SESSION_MODE'], 'is required'),
+    ...(modes.has('introspection') ? endpointConflicts(values) : []),
     ...sessionModes
       .filter((mode) => modes.has(mode))
       .flatMap((mode) => required(values, neededByMode[mode], `is required for SESSION_MODE=${mode}`)),
@@ -42,15 +39,26 @@ export function findConflicts(values: Environment): Fault[] {
   ]
 }
 
+/** The endpoint is either configured or found by the issuer. */
+function endpointConflicts(values: Environment): Fault[] {
+  const { SESSION_INTROSPECTION_URL: url, SESSION_INTROSPECTION_ISSUER: issuer } = values
+  if (url === undefined && issuer !== undefined) return []
+  const name = 'SESSION_INTROSPECTION_URL'
+  if (url === undefined) return [{ name, message: 'is required for SESSION_MODE=introspection' }]
+  return faultOf(name, issuer && 'is set together with SESSION_INTROSPECTION_ISSUER: keep one of them')
+}
+
 function jwtConflicts(values: Environment): Fault[] {
   const keyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
   const present = keyNames.filter((name) => isGiven(values, name))
   const faults: Fault[] = []
-  if (present.length !== 1) {
-    const message = `SESSION_MODE=jwt needs exactly one of ${keyNames.join(', ')}`
+  const discovers = present.length === 0 && values.SESSION_JWT_ISSUER !== undefined
+  if (present.length !== 1 && !discovers) {
+    const message = `SESSION_MODE=jwt needs exactly one of ${keyNames.join(', ')}, or SESSION_JWT_ISSUER alone`
     faults.push(...(present.length === 0 ? keyNames.slice(0, 1) : present).map((name) => ({ name, message })))
   }
-  if (present.some((name) => name !== 'SESSION_JWT_SECRET')) faults.push(...asymmetricConflicts(values))
+  if (discovers || present.some((name) => name !== 'SESSION_JWT_SECRET'))
+    faults.push(...asymmetricConflicts(values))
   return [...faults, ...partyConflicts(values), ...keyConflicts(values)]
 }
 

@@ -43,6 +43,8 @@ export const variables = z.object({
   SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL: field.flag.prefault('false'),
   SESSION_JWT_ALGORITHMS: z.string().optional(),
   SESSION_INTROSPECTION_URL: field.sourceUrl.optional(),
+  SESSION_INTROSPECTION_ISSUER: field.visible.optional(),
+  SESSION_INTROSPECTION_AUDIENCE: field.listOf(field.visible).optional(),
   SESSION_INTROSPECTION_CLIENT_ID: field.visible.optional(),
   SESSION_INTROSPECTION_CLIENT_SECRET: field.visibleSecrets.optional(),
   SESSION_INTROSPECTION_SOURCE: field.listOf(field.credentialEntry).prefault('bearer'),

@@ -10,6 +10,7 @@ import { Problem } from '../problems.ts'
 type CredentialSource = (request: IncomingMessage) => string | undefined
 
 const maxCredentialLength = 8192
+const maxCookiesOfName = 8
 
 /** The token of `Authorization: Bearer …` (RFC 6750 §2.1). Another scheme is not a credential. */
 export function readBearer(request: IncomingMessage): string | undefined {
@@ -25,6 +26,18 @@ export function readCookie(request: IncomingMessage, name: string): string | und
   const value = requireOne(header.split(';').map((pair) => parseCookie(pair, asSent)[name]))
   // Decoded only now, as the library does it.
   return requireLength(value && parseCookie(`value=${value}`).value)
+}
+
+/**
+ * The different values of the cookies of one name, decoded. More than a browser would ever hold are refused, since each may cost a
+ * signature check.
+ */
+export function readCookies(request: IncomingMessage, name: string): string[] {
+  const pairs = (request.headers.cookie ?? '').split(';')
+  const found = pairs.map((pair) => parseCookie(pair, asSent)[name])
+  const values = [...new Set(found.filter((value) => value !== undefined && value !== ''))]
+  if (values.length > maxCookiesOfName) throw ambiguous()
+  return values.flatMap((value) => requireLength(parseCookie(`value=${value}`).value) ?? [])
 }
 
 /** Does not decode: each malformed value would cost an exception, and a header has room for thousands. */
@@ -77,9 +90,13 @@ function unwrapToken(value: string | undefined): string | undefined {
 /** The only value, however often it occurs. An empty value counts as absent. */
 function requireOne(values: readonly (string | undefined)[]): string | undefined {
   const [value, ...others] = values.filter((one) => one !== undefined && one !== '')
-  if (others.some((other) => other !== value))
-    throw new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
+  if (others.some((other) => other !== value)) throw ambiguous()
   return value
+}
+
+/** 400 for a request with two different credentials of one kind. */
+export function ambiguous(): Problem {
+  return new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
 }
 
 function requireLength(credential: string | undefined): string | undefined {

@@ -3,7 +3,7 @@ import { unsign } from 'cookie-signature'
 import { isRecord, parseJson } from '../lib/json.ts'
 import { createRedis, type Redis, type RedisFault } from '../outbound/redis.ts'
 import type { SessionVerifier } from './sessions.ts'
-import { readCookie, sessionInvalid, sourceUnavailable } from './credential.ts'
+import { ambiguous, readCookies, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
 
 export interface ExpressSessionSettings {
@@ -25,6 +25,8 @@ interface StoredSession {
   lifeMs: number
 }
 
+/** Parsing a large one would make everybody wait: 50 MB take two seconds. */
+const maxStoredBytes = 64 * 1024
 const noEnd = -1
 const gone = -2
 
@@ -43,7 +45,7 @@ export function createExpressSessionVerifier(
     rememberMs: 0,
     remote: true,
     cookies: [cookie],
-    readCredential: (request) => readCookie(request, cookie),
+    readCredential: (request) => chooseCookie(readCookies(request, cookie), secrets),
     async verify(credential) {
       const stored = await readStored(redis, prefix + requireSigned(credential, secrets))
       return toClaims(stored)
@@ -52,14 +54,31 @@ export function createExpressSessionVerifier(
   }
 }
 
+/**
+ * An old cookie of a parent domain may come along: only those count that the app signed, where there is one. Two of these that
+ * name different sessions are refused.
+ */
+function chooseCookie(cookies: readonly string[], secrets: readonly string[]): string | undefined {
+  const signed = cookies.filter((cookie) => findSigned(cookie, secrets) !== undefined)
+  if (new Set(signed.map((cookie) => findSigned(cookie, secrets))).size > 1) throw ambiguous()
+  return signed[0] ?? cookies[0]
+}
+
 /** The session id in `s:<id>.<signature>`. Throws for an unsigned or wrongly signed cookie. */
 function requireSigned(cookie: string, secrets: readonly string[]): string {
   if (!cookie.startsWith('s:')) throw sessionInvalid('cookie_unsigned')
+  const sessionId = findSigned(cookie, secrets)
+  if (sessionId === undefined) throw sessionInvalid('cookie_signature')
+  return sessionId
+}
+
+function findSigned(cookie: string, secrets: readonly string[]): string | undefined {
+  if (!cookie.startsWith('s:')) return undefined
   for (const secret of secrets) {
     const sessionId = unsign(cookie.slice(2), secret)
     if (sessionId !== false) return sessionId
   }
-  throw sessionInvalid('cookie_signature')
+  return undefined
 }
 
 async function readStored(redis: Redis, key: string): Promise<StoredSession> {
@@ -86,6 +105,7 @@ function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
 }
 
 function parseStored(json: string): Claims {
+  if (Buffer.byteLength(json) > maxStoredBytes) throw sessionInvalid('stored_session_too_large')
   const stored = parseJson(json)
   if (!isRecord(stored)) throw sourceUnavailable('stored_session_not_json')
   return stored

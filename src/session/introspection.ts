@@ -7,12 +7,13 @@ import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createTokenSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
+import { createLocator, nameEndpoint, type Endpoint } from './discovery.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
 
 export interface IntrospectionSettings {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
   source: readonly string[]
-  url: URL
+  endpoint: Endpoint
   clientId: string
   /** The one in use, and a second while it is being replaced. */
   clientSecrets: readonly string[]
@@ -24,6 +25,8 @@ export interface IntrospectionVerifierOptions extends IntrospectionSettings {
   client: HttpClient
   timeoutMs: number
   rememberMs: number
+  /** Hosts that may be asked by plain http. */
+  httpHosts?: readonly string[]
 }
 
 /** Asks about one token. */
@@ -33,13 +36,13 @@ const maxBytes = 64 * 1024
 
 /** Sessions that are a token which the authorization server is asked about (RFC 7662). */
 export function createIntrospectionVerifier(options: IntrospectionVerifierOptions): SessionVerifier {
-  const { source, url, clientId, clientSecrets, audiences = [], rememberMs } = options
+  const { source, endpoint, clientId, clientSecrets, audiences = [], rememberMs } = options
   const findToken = createTokenSource(source)
   const ask = createAsk(options)
   const secretsHash = hash('sha256', JSON.stringify(clientSecrets), 'base64url')
   return {
     mode: 'introspection',
-    id: JSON.stringify([url.href, clientId, secretsHash, audiences]),
+    id: JSON.stringify([nameEndpoint(endpoint), clientId, secretsHash, audiences]),
     rememberMs,
     remote: true,
     cookies: cookieNames(source),
@@ -53,7 +56,8 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
  * last.
  */
 function createAsk(options: IntrospectionVerifierOptions): Ask {
-  const { client, url, clientId, clientSecrets, timeoutMs } = options
+  const { client, clientId, clientSecrets, timeoutMs } = options
+  const locate = createLocator(options.endpoint, 'introspection_endpoint', options)
   const ways = spellCredentials(clientId, clientSecrets)
   let preferred = ways[0]
 
@@ -63,6 +67,7 @@ function createAsk(options: IntrospectionVerifierOptions): Ask {
       authorization,
       'content-type': 'application/x-www-form-urlencoded',
     }
+    const url = await locate()
     const leftMs = Math.max(1, endsAt - performance.now())
     return askSource(client, { url, method: 'POST', headers, body, timeoutMs: leftMs, maxBytes, signal })
   }

@@ -8,6 +8,7 @@ import type { HttpClient } from '../outbound/client.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createTokenSource } from './credential.ts'
 import type { VerifiedClaims } from './claims.ts'
+import { createLocator, nameEndpoint, type Endpoint } from './discovery.ts'
 import { createJwks, type FindKey, type Jwks, type KeySet } from './jwks.ts'
 import { findAlgorithmsFault, importPublicKey, importSecret } from './jwt-key.ts'
 import {
@@ -30,10 +31,17 @@ export interface JwtVerifierOptions extends JwtSettings {
   /** Of one fetch of the key set. */
   timeoutMs: number
   rememberMs: number
+  /** Hosts that may be asked by plain http. */
+  httpHosts?: readonly string[]
 }
 
 /** Of several public keys or secrets, any verifies: during a rotation there are two. */
-type JwtKey = { jwksUrl: URL } | { publicKeys: readonly string[] } | { secrets: readonly string[] }
+type JwtKey =
+  | { jwksUrl: URL }
+  /** The keys that the issuer's discovery document names. */
+  | { discovery: string }
+  | { publicKeys: readonly string[] }
+  | { secrets: readonly string[] }
 
 /** Verifies sessions that are a signed JWT (RFC 7519, RFC 8725). Throws for an unusable key or algorithm. */
 export function createJwtVerifier(options: JwtVerifierOptions): SessionVerifier {
@@ -72,11 +80,13 @@ function createVerify(options: JwtVerifierOptions): (token: PlacedToken) => Prom
   const fault = findAlgorithmsFault(algorithms, 'secrets' in key)
   if (fault !== undefined) throw new TypeError(`The algorithms of jwt sessions ${fault}`)
   const check = createTokenCheck(options)
-  if ('jwksUrl' in key) {
-    const jwks = createJwks({ client, locate: async () => key.jwksUrl, timeoutMs })
+  const endpoint = endpointOf(key)
+  if (endpoint !== undefined) {
+    const locate = createLocator(endpoint, 'jwks_uri', options)
+    const jwks = createJwks({ client, locate, timeoutMs })
     return (token) => verifyByKeySet(token, jwks, check)
   }
-  const imported = importKeys(key, algorithms)
+  const imported = importKeys(key as FixedKey, algorithms)
   return async (token) => {
     try {
       return await check.verify(token, await imported)
@@ -86,18 +96,24 @@ function createVerify(options: JwtVerifierOptions): (token: PlacedToken) => Prom
   }
 }
 
+type FixedKey = Extract<JwtKey, { publicKeys: unknown } | { secrets: unknown }>
+
+/** Where the keys are published, if they are. */
+function endpointOf(key: JwtKey): Endpoint | undefined {
+  if ('jwksUrl' in key) return { url: key.jwksUrl }
+  return 'discovery' in key ? { issuer: key.discovery } : undefined
+}
+
 /** Imports all keys at once, so that an unusable one is an error at start. */
-function importKeys(
-  key: Exclude<JwtKey, { jwksUrl: URL }>,
-  algorithms: readonly string[],
-): Promise<VerificationKey[]> {
+function importKeys(key: FixedKey, algorithms: readonly string[]): Promise<VerificationKey[]> {
   if ('secrets' in key) return Promise.all(key.secrets.map(importSecret))
   return Promise.resolve(key.publicKeys.map((pem) => importPublicKey(pem, algorithms)))
 }
 
 function nameVerifier(options: JwtVerifierOptions): string {
   const { key, issuer, audiences, authorizedParties, authorizedPartyOptional, algorithms } = options
-  const keyName = 'jwksUrl' in key ? key.jwksUrl.href : hash('sha256', JSON.stringify(key), 'base64url')
+  const endpoint = endpointOf(key)
+  const keyName = endpoint ? nameEndpoint(endpoint) : hash('sha256', JSON.stringify(key), 'base64url')
   return JSON.stringify([keyName, issuer, audiences, authorizedParties, authorizedPartyOptional, algorithms])
 }
 

@@ -26,6 +26,7 @@ export interface Shared {
   identity: ClaimNames
   publicUrls: readonly URL[]
   logger: Logger
+  httpHosts: readonly string[]
 }
 
 /** Makes the verifier of a configured mode. A further mode is one more file and one more line here. */

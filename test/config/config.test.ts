@@ -149,6 +149,10 @@ const bad: [name: string, value: string][] = [
   ['SESSION_JWT_ALGORITHMS', 'RS256'],
   ['SESSION_JWT_ALGORITHMS', 'HS256,planted'],
   ['SESSION_INTROSPECTION_URL', 'http://planted.example/introspect'],
+  ['SESSION_INTROSPECTION_ISSUER', 'planted issuer'],
+  ['SESSION_INTROSPECTION_ISSUER', 'https://planted.example/?tenant=1'],
+  ['SESSION_INTROSPECTION_ISSUER', 'http://planted.example'],
+  ['SESSION_INTROSPECTION_AUDIENCE', 'planted audience'],
   ['SESSION_INTROSPECTION_CLIENT_ID', 'planted id'],
   ['SESSION_INTROSPECTION_CLIENT_SECRET', 'planted secret'],
   ['SESSION_INTROSPECTION_SOURCE', 'query:planted'],
@@ -377,6 +381,23 @@ describe('SESSION_MODE=jwt', () => {
     expect(faultsOf({ ...settings, SESSION_JWT_PUBLIC_KEY_FILE: file(two + publicPem(1024)) })).toContain(
       'SESSION_JWT_PUBLIC_KEY must have at least 2048 bits',
     )
+  })
+
+  it('needs no key where the issuer is a URL that can be asked for its own', () => {
+    const alone = {
+      SESSION_JWT_SECRET: undefined,
+      SESSION_JWT_ISSUER: 'https://id.example.com/',
+      ...audience,
+    }
+    expect(faultsOf(alone)).toEqual([])
+    expect(load(alone).sessions.modes).toMatchObject([{ key: { discovery: 'https://id.example.com/' } }])
+    expect(faultsOf({ ...alone, SESSION_JWT_AUDIENCE: undefined })).toEqual([
+      expect.stringMatching(/^SESSION_JWT_AUDIENCE is required/),
+    ])
+    for (const planted of ['planted', 'http://planted.example', 'https://planted.example/?x=1'])
+      expect(faultsOf({ ...alone, SESSION_JWT_ISSUER: planted }).join()).toMatch(
+        /^SESSION_JWT_ISSUER must be/,
+      )
   })
 
   it('accepts a PEM from a file or on one line', () => {

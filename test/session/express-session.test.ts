@@ -210,6 +210,43 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(lines.filter((line) => /"(GET|PTTL)" "sess:/.test(line))).toHaveLength(2)
     })
 
+    test('Beside a cookie that the app signed, those that it did not sign do not count', async () => {
+      const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
+      const cookie = await shop.signIn('ada@example.com')
+      const foreign = `connect.sid=${encodeURIComponent(`s:${sign('an-id', 'another-secret')}`)}`
+      for (const pairs of [`${foreign}; ${cookie}`, `${cookie}; connect.sid=old; ${foreign}`])
+        expect(await door.ask([['Cookie', pairs]])).toMatchObject({ status: 200, email: 'ada@example.com' })
+    })
+
+    test('Two signed cookies of different sessions are ambiguous, two of the same session are one', async () => {
+      const secrets = [shopSecret, 'old-secret']
+      const [shop, door] = await Promise.all([openShopHere(), openStoreDoor({ secrets })])
+      const [one, other] = [await shop.signIn('ada@example.com'), await shop.signIn('eve@example.com')]
+      expect(await door.ask([['Cookie', `${one}; ${other}`]])).toMatchObject({
+        status: 400,
+        code: 'bad_request',
+      })
+      const id = decodeURIComponent(one).slice('connect.sid=s:'.length).split('.')[0]!
+      const resigned = `connect.sid=${encodeURIComponent(`s:${sign(id, 'old-secret')}`)}`
+      expect(await door.ask([['Cookie', `${resigned}; ${one}`]])).toMatchObject({ status: 200 })
+    })
+
+    test('A stored session of more than 64 KiB is refused without being parsed', async () => {
+      const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
+      const cookie = await shop.signIn('ada@example.com')
+      const key = await findKey()
+      const stored = (await admin.get(key))!
+      const padded = (bytes: number) =>
+        stored.replace('{', `{"x":"${'x'.repeat(bytes - stored.length - 7)}",`)
+      await admin.set(key, padded(65_536), { expiration: 'KEEPTTL' })
+      expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 200 })
+      await admin.set(key, `not JSON ${padded(65_536)}`, { expiration: 'KEEPTTL' })
+      expect(await door.ask([['Cookie', cookie]])).toMatchObject({
+        status: 401,
+        outcome: 'stored_session_too_large',
+      })
+    })
+
     test('Two different cookies of the name are ambiguous, and no cookie is no session', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')

@@ -30,8 +30,8 @@ function createIntrospection(
   changes: { clientSecrets?: string[]; rememberMs?: number } = {},
 ): SessionVerifier {
   const credentials = { clientId: broker.id, clientSecrets: [broker.secret] }
-  const url = provider.introspectionUrl
-  return createIntrospectionVerifier({ ...shared, url, ...credentials, rememberMs: 0, ...changes })
+  const endpoint = { url: provider.introspectionUrl }
+  return createIntrospectionVerifier({ ...shared, endpoint, ...credentials, rememberMs: 0, ...changes })
 }
 
 describe('access tokens of an OpenID provider', () => {

@@ -23,7 +23,7 @@ async function open(changes: Partial<IntrospectionVerifierOptions> = {}): Promis
   const verifier = createIntrospectionVerifier({
     client,
     source: ['bearer'],
-    url: new URL('/introspect?tenant=1', server.origin),
+    endpoint: { url: new URL('/introspect?tenant=1', server.origin) },
     clientId: 'broker',
     clientSecrets: ['secret-of-the-broker'],
     timeoutMs: 10_000,
@@ -74,6 +74,19 @@ describe('The question', () => {
     await door.ask(bearer('opaque'))
     const [, credentials = ''] = server.received[0]?.headers.authorization?.split(' ') ?? []
     expect(Buffer.from(credentials, 'base64').toString()).toBe('a%3Ab+c:p%2Bq%25%C3%A9')
+  })
+
+  it('tries the client secret once more without form-encoding where the server refuses it, and remembers what works', async () => {
+    const sent: string[] = []
+    server.answer = (request, response) => {
+      const [, credentials = ''] = request.headers.authorization?.split(' ') ?? []
+      sent.push(Buffer.from(credentials, 'base64').toString())
+      answerJson(good, sent.at(-1) === 'broker:p+q%r' ? 200 : 401)(request, response)
+    }
+    const door = await open({ clientId: 'broker', clientSecrets: ['p+q%r'] })
+    for (let request = 0; request < 2; request += 1)
+      expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 200 })
+    expect(sent).toEqual(['broker:p%2Bq%25r', 'broker:p+q%r', 'broker:p+q%r'])
   })
 
   it('is asked once for many at a time with one token, and not again while the answer is remembered', async () => {
@@ -156,6 +169,22 @@ describe('The answer', () => {
   })
 })
 
+describe('the audience of an answer', () => {
+  it.each<[string, unknown, number]>([
+    ['is one of ours', 'widgets', 200],
+    ['has one of ours among others', ['other', 'embed'], 200],
+    ['is another', 'other', 401],
+    ['is missing', undefined, 401],
+    ['is an object', { widgets: true }, 401],
+  ])('that %s gives %s', async (_name, aud, status) => {
+    server.answer = answerJson({ ...good, aud })
+    const door = await open({ audiences: ['widgets', 'embed'] })
+    expect(await door.ask(bearer('opaque'))).toMatchObject({ status })
+  })
+})
+
+const signedAnswer = (type: string) => (_request: unknown, response: ServerResponse) =>
+  void response.writeHead(200, { 'content-type': type }).end(createToken())
 const page = (_request: unknown, response: ServerResponse) => void response.end('<html>sign in</html>')
 const redirect = (_request: unknown, response: ServerResponse) =>
   void response.writeHead(307, { Location: '/elsewhere' }).end()
@@ -169,6 +198,8 @@ describe('An outage', () => {
     ['fails', answerJson(good, 500), 'answer_status_500'],
     ['redirects', redirect, 'answer_status_307'],
     ['shows a page', page, 'answer_not_json'],
+    ['signs its answer (RFC 9701)', signedAnswer('application/token-introspection+jwt'), 'answer_is_jwt'],
+    ['answers by a JWT of another type', signedAnswer('application/jwt'), 'answer_is_jwt'],
     ['says nothing', (_request, response) => void response.end(), 'answer_not_json'],
     ['says too much', answerJson({ ...good, padding: 'x'.repeat(100_000) }), 'body_too_large'],
     ['never answers', () => undefined, 'timeout'],
@@ -215,7 +246,7 @@ it('the id of a verifier differs for two secrets and contains neither', () => {
   const rest = {
     client,
     source: ['bearer'],
-    url: new URL('https://id.example.com'),
+    endpoint: { url: new URL('https://id.example.com') },
     timeoutMs: 1,
     rememberMs: 0,
   }

@@ -1,0 +1,120 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createHttpClient } from '../../src/outbound/client.ts'
+import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
+import { createJwtVerifier } from '../../src/session/jwt.ts'
+import type { SessionVerifier } from '../../src/session/sessions.ts'
+import { openDoor, type Door } from '../peers/door.ts'
+import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { broker, resource, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
+import { audience, bearer, createToken, keySet } from '../peers/token.ts'
+
+const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
+const shared = { client, source: ['bearer'], timeoutMs: 10_000, rememberMs: 0 }
+let provider: Endpoint
+let door: Door
+
+beforeEach(async () => {
+  provider = await startEndpoint(() => undefined)
+})
+
+afterEach(async () => {
+  await door.close()
+  await provider.close()
+})
+
+afterAll(() => client.close())
+
+function createJwt(issuer: string, audiences = [audience]): SessionVerifier {
+  const rules = { issuer, audiences, algorithms: ['RS256'] }
+  return createJwtVerifier({ ...shared, ...rules, key: { discovery: issuer } })
+}
+
+/** A provider with this document; its keys are at `/keys`. */
+function publish(document: object): void {
+  provider.answer = (request, response) =>
+    answerJson(request.url === '/keys' ? keySet : document)(request, response)
+}
+
+const paths = () => provider.received.map(({ url }) => url)
+
+describe('an issuer alone', () => {
+  it.each(['', '/', '/realms/main', '/realms/main/'])(
+    'with the path "%s" is enough for its tokens',
+    async (path) => {
+      const issuer = provider.origin + path
+      publish({ issuer, jwks_uri: `${provider.origin}/keys` })
+      door = await openDoor([createJwt(issuer)])
+      const token = bearer(createToken({ claims: { iss: issuer } }))
+      expect(await door.ask(token)).toMatchObject({ status: 200, email: 'ann@example.com' })
+      expect(await door.ask(token)).toMatchObject({ status: 200 })
+      expect(paths()).toEqual([`${path.replace(/\/$/, '')}/.well-known/openid-configuration`, '/keys'])
+    },
+  )
+
+  it('is not asked before the first token', async () => {
+    door = await openDoor([createJwt(provider.origin)])
+    expect(await door.ask([])).toMatchObject({ status: 401 })
+    expect(provider.received).toEqual([])
+  })
+
+  it.each<[string, object | ((origin: string) => object), string]>([
+    [
+      'is of another issuer',
+      (origin) => ({ issuer: `${origin}/`, jwks_uri: `${origin}/keys` }),
+      'discovery_issuer_differs',
+    ],
+    ['names no keys', (origin) => ({ issuer: origin }), 'discovery_address_missing'],
+    [
+      'names keys elsewhere by plain http',
+      (origin) => ({ issuer: origin, jwks_uri: 'http://id.example.com/keys' }),
+      'discovery_address_refused',
+    ],
+    [
+      'names a file',
+      (origin) => ({ issuer: origin, jwks_uri: 'file:///etc/passwd' }),
+      'discovery_address_refused',
+    ],
+    ['is a list', [], 'discovery_not_a_document'],
+  ])('is an outage, never a 401, when its document %s', async (_name, document, outcome) => {
+    publish(
+      typeof document === 'function' ? (document as (origin: string) => object)(provider.origin) : document,
+    )
+    door = await openDoor([createJwt(provider.origin)])
+    const token = bearer(createToken({ claims: { iss: provider.origin } }))
+    expect(await door.ask(token)).toMatchObject({ status: 503, outcome })
+    expect(await door.ask(token)).toMatchObject({ status: 503, outcome })
+    expect(provider.received).toHaveLength(1)
+  })
+
+  it('is an outage when its document is moved: a redirect is not followed', async () => {
+    provider.answer = (_request, response) => void response.writeHead(302, { Location: '/elsewhere' }).end()
+    door = await openDoor([createJwt(provider.origin)])
+    const token = bearer(createToken({ claims: { iss: provider.origin } }))
+    expect(await door.ask(token)).toMatchObject({ status: 503, outcome: 'discovery_status_302' })
+    expect(paths()).not.toContain('/elsewhere')
+  })
+})
+
+describe('oidc-provider, found by its issuer alone', () => {
+  let identity: IdentityProvider
+
+  beforeAll(async () => {
+    identity = await startIdentityProvider()
+  })
+
+  afterAll(() => identity.close())
+
+  it('has its JWTs verified', async () => {
+    door = await openDoor([createJwt(identity.issuer, [resource])])
+    const token = await identity.signIn('ann@example.com', 'RS256')
+    expect(await door.ask(bearer(token))).toMatchObject({ status: 200, email: 'ann@example.com' })
+  })
+
+  it('has its opaque tokens introspected', async () => {
+    const credentials = { clientId: broker.id, clientSecrets: [broker.secret] }
+    const endpoint = { issuer: identity.issuer }
+    door = await openDoor([createIntrospectionVerifier({ ...shared, ...credentials, endpoint })])
+    const token = await identity.signIn('ann@example.com')
+    expect(await door.ask(bearer(token))).toMatchObject({ status: 200, email: 'ann@example.com' })
+  })
+})
