@@ -8,18 +8,9 @@ const root = import.meta.dirname
 const output = `${root}/dist/public`
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
 
-// Names that never leave our own objects, and so may be short. No name of the DOM, of a message, of an event or of a module.
-const inner = [
-  ...['waiting', 'answer', 'last', 'handedAt', 'early', 'loaded', 'askedSinceLoad', 'gift', 'refused', 'ripe'],
-  ...['refusals', 'gaveUpAt', 'done', 'wanted', 'failures', 'paused', 'stops', 'stopped', 'timer', 'wakeAt'],
-  ...['retry', 'want', 'isBusy', 'ask', 'wake', 'settle', 'accept', 'tryAgain', 'fresh', 'lifeMs', 'unsent'],
-  ...['headersFor', 'named', 'answered', 'failed', 'rested', 'isSignedOut', 'began', 'serve', 'forget'],
-  ...['retryAfterMs', 'renew', 'core', 'script', 'onRequest'],
-]
-
 mkdirSync(output, { recursive: true })
 await build({
-  entryPoints: ['bridge', 'fast-start'].map((name) => `${root}/src/bridge/${name}.ts`),
+  entryPoints: ['bridge', 'embed', 'fast-start'].map((name) => `${root}/src/bridge/${name}.ts`),
   outdir: output,
   bundle: true,
   minify: true,
@@ -28,7 +19,6 @@ await build({
   target: ['chrome94', 'firefox93', 'safari15.4'],
   // No charset header may change what the bytes mean.
   charset: 'ascii',
-  mangleProps: new RegExp(`^(${inner.join('|')})$`),
   // Beside the bundle for those who debug; the script does not name it, since the broker does not serve it.
   sourcemap: 'external',
   define: { VERSION: JSON.stringify(version) },

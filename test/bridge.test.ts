@@ -9,7 +9,7 @@ const bridge = read('bridge.js')
 // The fingerprint of each released version. Before a release, a change of the bundle changes the last line; after it,
 // the version in package.json has to change too: `/bridge-<version>.js` is cached for a year and pinned by its hash.
 const FINGERPRINTS: Record<string, string> = {
-  '2.0.0': 'd0SyesLrA_Q8CJgV9I8A7nw2T4wF1XetET2_Sg6382U',
+  '2.0.0': 'cEhxEDfgB40leNqlTP2Y0zh6t1DLgF9yjlJWU5iQXXo',
 }
 
 describe('The bytes of the bridge', () => {
@@ -36,6 +36,12 @@ describe('The bytes of the bridge', () => {
     ['dataset, through which a polluted prototype could choose an address', /\.dataset/],
   ])('contain no %s', (_what, pattern) => {
     expect(bridge.toString()).not.toMatch(pattern)
+  })
+})
+
+describe('The bytes of the keeper', () => {
+  test('are at most 5 KB as served with gzip', () => {
+    expect(read('embed.js.gz').length).toBeLessThanOrEqual(5 * 1024)
   })
 })
 

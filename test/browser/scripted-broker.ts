@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { startSite, type Received, type Site } from './sites.ts'
 
-const BRIDGE = readFileSync(new URL('../../dist/public/bridge.js', import.meta.url))
+const scriptOf = (name: string) => readFileSync(new URL(`../../dist/public/${name}.js`, import.meta.url))
+const [BRIDGE, EMBED] = [scriptOf('bridge'), scriptOf('embed')]
 
 export interface Answer {
   status?: number
@@ -51,7 +52,7 @@ export async function startScriptedBroker(name: string): Promise<ScriptedBroker>
   let count = 0
   const serve: RequestListener = (request, response) => {
     allowOrigin(request, response)
-    if (request.method === 'GET') return serveBridge(response)
+    if (request.method === 'GET') return serveScript(response, request.url === '/embed.js' ? EMBED : BRIDGE)
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
     count += 1
     void send(broker.script(site.requests.at(-1) as Received, count), response)
@@ -74,12 +75,13 @@ function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): vo
   response.setHeader('Access-Control-Allow-Origin', headers.origin ?? '*')
   response.setHeader('Access-Control-Allow-Credentials', 'true')
   response.setHeader('Access-Control-Expose-Headers', 'Retry-After')
+  response.setHeader('Access-Control-Allow-Headers', 'Authorization')
 }
 
-function serveBridge(response: ServerResponse): void {
+function serveScript(response: ServerResponse, script: Buffer): void {
   response.setHeader('Content-Type', 'text/javascript')
   response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
-  response.end(BRIDGE)
+  response.end(script)
 }
 
 async function send(answer: ReturnType<Script>, response: ServerResponse): Promise<void> {

@@ -27,7 +27,16 @@ async function get(path: string, headers: Record<string, string> = {}, method = 
   })
 }
 
-const paths = ['/', '/page.js', '/page.css', '/config.json', '/bridge.js', `/bridge-${version}.js`]
+const paths = [
+  '/',
+  '/page.js',
+  '/page.css',
+  '/config.json',
+  '/bridge.js',
+  `/bridge-${version}.js`,
+  '/embed.js',
+  `/embed-${version}.js`,
+]
 
 describe('A file of the page', () => {
   it.each(paths)('has the same content in every encoding: %s', async (path) => {

@@ -1,0 +1,62 @@
+import { embeds, planRenewal, remove, serveEmbeds, type Embed } from './keeper.ts'
+import { start, type Start } from './start.ts'
+
+/*
+ * Keeps the vendor's SDK tags in `<returning-ai-embed>` supplied with embed tokens, which the SDK takes once and never asks
+ * for again.
+ */
+const started = start('embed-token', 'embedToken')
+if (started) run(started)
+
+function run({ core: { session }, source, script }: Start): void {
+  const perTag = script.hasAttribute('data-per-tag')
+  const remake = script.getAttribute('data-renew') === 'remake'
+
+  /** Renewed in place, unless a hidden page has to wait: then as soon as it is seen. */
+  function keep(): void {
+    planRenewal(source, () => source.want())
+  }
+
+  function serve(): void {
+    serveEmbeds(source, perTag, remake)
+    keep()
+  }
+
+  session.follow({
+    listen: () => addEventListener('visibilitychange', keep),
+    began: () => {},
+    serve,
+    forget: (only) => {
+      if (!only || only === source) embeds.forEach(remove)
+    },
+  })
+
+  class EmbedElement extends HTMLElement {
+    #embed: Embed = { host: this, tags: [], token: undefined, due: true }
+    #observer = new MutationObserver(() => this.#ready())
+
+    connectedCallback() {
+      this.#observer.observe(this, { childList: true })
+      this.#ready()
+    }
+
+    disconnectedCallback() {
+      this.#observer.disconnect()
+      remove(this.#embed)
+      embeds.delete(this.#embed)
+    }
+
+    /** The parser fills a template after it has made it: what follows it says that it is complete. */
+    #ready() {
+      const template = this.querySelector(':scope > template')
+      const complete = template?.nextSibling ?? this.nextSibling ?? document.readyState !== 'loading'
+      if (!template || !complete || embeds.has(this.#embed)) return
+      embeds.add(this.#embed)
+      serve()
+    }
+  }
+  if (!customElements.get('returning-ai-embed')) customElements.define('returning-ai-embed', EmbedElement)
+  document.addEventListener('DOMContentLoaded', () => {
+    for (const element of document.querySelectorAll('returning-ai-embed')) element.append('')
+  })
+}

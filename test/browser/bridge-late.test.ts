@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
+import { answerAs, heldBack, refusal } from './scripted-broker.ts'
+import { startStage, type Stage } from './stage.ts'
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await startStage()
+})
+beforeEach(() => stage.reset())
+afterAll(() => stage.close())
+
+const config = (headers: string) => `<script>window.returningAIConfig = { headers: ${headers} }</script>`
+
+describe('A widget that asked before the bridge was there', () => {
+  test.each(['async', 'defer', ''])(
+    'gets the token unasked, once, from a script with "%s" after it',
+    async (how) => {
+      const page = await stage.open(stage.widget('w1') + stage.script(how))
+      await expectHeard(stage, page, [['ann-token-1']])
+      await expectAsked(stage, 1)
+    },
+  )
+
+  test('gets it from a script that is injected when the page is complete', async () => {
+    const page = await stage.open(stage.widget('w1'))
+    await page.evaluate(
+      ([src, origin]) => {
+        const script = document.createElement('script')
+        script.setAttribute('data-widget-origin', origin!)
+        script.src = src!
+        document.head.append(script)
+      },
+      [`${stage.broker.origin}/bridge.js`, stage.vendor.origin],
+    )
+    await expectHeard(stage, page, [['ann-token-1']])
+  })
+
+  test('gets no new token for its first own question', async () => {
+    const page = await stage.open(stage.widget('w1?silent') + stage.script())
+    await expectHeard(stage, page, [['ann-token-1']])
+    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-1']])
+    await expectAsked(stage, 1)
+  })
+
+  test('gets nothing with data-token="off" or inside an element of the vendor’s', async () => {
+    const off = stage.widget('w1?silent', 'data-token="off"')
+    const vendors = `<rai-store-widget>${stage.widget('w2?silent')}</rai-store-widget>`
+    const page = await stage.open(off + vendors + stage.widget('w3?silent') + stage.script())
+    await expectHeard(stage, page, [[], [], ['ann-token-1']])
+  })
+})
+
+describe('A frame’s load', () => {
+  test.each(['reloads', 'is given another address'])(
+    'is a new document, served at once from the token at hand, when it %s',
+    async (how) => {
+      const page = await stage.open(stage.script() + stage.widget('w1'))
+      await expectHeard(stage, page, [['ann-token-1']])
+      for (const round of [1, 2]) {
+        const loaded = page.waitForEvent('framenavigated')
+        if (how === 'reloads')
+          await stage.widgets(page)[0]!.evaluate(() => setTimeout(() => location.reload()))
+        else await page.evaluate((n) => (document.querySelector('iframe')!.src += `?${n}`), round)
+        await loaded
+        if (round === 1) await expectHeard(stage, page, [['ann-token-1']])
+      }
+      expect(stage.broker.asked().length).toBeLessThanOrEqual(2)
+    },
+  )
+
+  test('does not make a loop of a widget that reloads when its token is refused', async () => {
+    const page = await stage.open(stage.script() + stage.widget('w1'))
+    await expectHeard(stage, page, [['ann-token-1']])
+    const reload = () => stage.widgets(page)[0]!.evaluate(() => setTimeout(() => location.reload()))
+    await reload()
+    await expectHeard(stage, page, [['ann-token-1']])
+    await reload()
+    await expectHeard(stage, page, [['ann-token-2']])
+  })
+})
+
+describe('A widget that refuses every token', () => {
+  test('is given up alone: another one gets its renewal', async () => {
+    const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'), { clock: true })
+    await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
+    const [bad, good] = stage.widgets(page)
+    for (let round = 0; round < 4; round += 1) {
+      await bad!.evaluate(() => ask())
+      if (round < 3) {
+        const times = round + 2
+        const heard = async () => {
+          await page.clock.runFor(1_000)
+          return bad!.evaluate(() => received.length)
+        }
+        await expect.poll(heard, { timeout: 15_000, interval: 20 }).toBe(times)
+      }
+    }
+    await page.clock.runFor(10_000)
+    await expectSeen(page, 'error', { code: 'token_refused', retrying: false })
+    await good!.evaluate(() => ask())
+    await expect.poll(() => good!.evaluate(() => received.length), eventually).toBe(2)
+    await page.clock.runFor(11_000)
+    await good!.evaluate(() => ask())
+    await expect.poll(() => good!.evaluate(() => received.length), eventually).toBe(3)
+    expect(await bad!.evaluate(() => received.length)).toBe(4)
+  })
+})
+
+describe('A refusal of one token URL', () => {
+  test('leaves the open request of another alone', async () => {
+    const late = heldBack(answerAs('ann'))
+    stage.broker.script = (request, count) =>
+      request.path.includes('other') ? refusal(404, 'not_found') : late.script(request, count)
+    const own = `data-token-url="${stage.broker.origin}/other"`
+    const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2', own))
+    await expectSeen(page, 'error', { code: 'not_found' })
+    late.letGo()
+    await expectHeard(stage, page, [['ann-token-1'], []])
+  })
+})
+
+describe('A page that is prerendered', () => {
+  test('asks nothing before it is shown, and then for the user of that moment', async () => {
+    const prerendering = `<script>
+      let hidden = true
+      Object.defineProperty(Document.prototype, 'prerendering', { get: () => hidden, configurable: true })
+      window.activate = () => { hidden = false; document.dispatchEvent(new Event('prerenderingchange')) }
+    </script>`
+    const page = await stage.open(prerendering + stage.script() + stage.widget())
+    await stage.widgets(page)[0]!.evaluate(() => ask())
+    expect(await page.evaluate(() => fetched)).toEqual([])
+    stage.broker.script = answerAs('bob')
+    await page.evaluate('activate()')
+    await expectHeard(stage, page, [['bob-token-1']])
+  })
+})
+
+describe('A page with a polluted Object.prototype', () => {
+  test('cannot choose the widget origin or the token URL', async () => {
+    const { origin } = stage.stranger
+    const pollute = `<script>
+      Object.assign(Object.prototype, { widgetOrigin: '${origin}', tokenUrl: '${origin}/' })
+    </script>`
+    const page = await stage.open(pollute + stage.script() + stage.widget())
+    await expectHeard(stage, page, [['ann-token-1']])
+    expect(stage.stranger.requests).toEqual([])
+  })
+})
+
+describe('An old browser', () => {
+  test('is served without AbortSignal.timeout, BroadcastChannel and locks', async () => {
+    const remove = `<script>
+      delete AbortSignal.timeout
+      delete window.BroadcastChannel
+      delete Navigator.prototype.locks
+    </script>`
+    const page = await stage.open(remove + stage.script() + stage.widget())
+    await expectHeard(stage, page, [['ann-token-1']])
+    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
+  })
+})
+
+describe('returningAI', () => {
+  test('has a frozen state, and a promise of the first outcome', async () => {
+    const page = await stage.open(stage.script())
+    expect(await page.evaluate(() => returningAI.ready)).toEqual({ status: 'signed-in' })
+    stage.broker.script = () => refusal(401, 'session_missing')
+    await page.evaluate(() => returningAI.refresh())
+    expect(await page.evaluate(() => returningAI.state)).toEqual({
+      status: 'signed-out',
+      code: 'session_missing',
+    })
+    expect(await page.evaluate(() => Object.isFrozen(returningAI.state))).toBe(true)
+  })
+
+  test('paces refresh() for a page that calls it at each sign-out', async () => {
+    stage.broker.script = () => refusal(401, 'session_missing')
+    const loop = `<script>
+      document.addEventListener('returning-ai:signed-out', () => returningAI.refresh())
+    </script>`
+    const page = await stage.open(loop + stage.script())
+    await expectAsked(stage, 2)
+    await page.waitForTimeout(500)
+    expect(stage.broker.asked().length).toBeLessThanOrEqual(3)
+  })
+
+  test('takes over where the document is written anew, quietly', async () => {
+    const page = await stage.open(stage.script())
+    await expectAsked(stage, 1)
+    await page.evaluate((html) => {
+      document.open()
+      document.write(html)
+      document.close()
+    }, stage.script() + stage.widget())
+    await expectHeard(stage, page, [['ann-token-1']])
+  })
+})
+
+describe('A caller without a cookie', () => {
+  test('has its headers called for each request, and only the allowed ones sent', async () => {
+    const headers = `async () => ({ Authorization: 'Bearer ' + (window.calls = (window.calls ?? 0) + 1), 'X-Other': '1' })`
+    const page = await stage.open(config(headers) + stage.script() + stage.widget())
+    await expectHeard(stage, page, [[expect.stringMatching('ann')]])
+    await page.evaluate(() => returningAI.refresh())
+    const posts = stage.broker.asked().filter(({ method }) => method === 'POST')
+    expect(posts.map((request) => request.headers.authorization)).toEqual(['Bearer 1', 'Bearer 2'])
+    expect(posts[0]!.headers).not.toHaveProperty('x-other')
+    expect(await page.evaluate(() => localStorage.length)).toBe(0)
+  })
+
+  test('is signed out by null, without a request', async () => {
+    const page = await stage.open(config('() => null') + stage.script() + stage.widget())
+    await expectSeen(page, 'signed-out', { reason: 'session' })
+    await expectAsked(stage, 0)
+  })
+
+  test('is tried again after a rejection', async () => {
+    const headers = `async () => { if (!window.once) { window.once = true; throw Error('no') } return {} }`
+    const page = await stage.open(config(headers) + stage.script() + stage.widget())
+    await expectHeard(stage, page, [['ann-token-1']])
+    await expectSeen(page, 'error', { code: 'headers', retrying: true })
+  })
+})
+
+describe('The element', () => {
+  test('makes no iframe before type and id are set, and another one when the id changes', async () => {
+    const page = await stage.open(`${stage.script()}<returning-ai-widget></returning-ai-widget>`)
+    const addresses = () =>
+      page.evaluate(() =>
+        [...document.querySelector('returning-ai-widget')!.shadowRoot!.querySelectorAll('iframe')].map(
+          ({ src }) => new URL(src).pathname,
+        ),
+      )
+    expect(await addresses()).toEqual([])
+    for (const id of ['w1', 'w2']) {
+      await page.evaluate((id) => {
+        const element = document.querySelector('returning-ai-widget')!
+        element.setAttribute('type', 't')
+        element.setAttribute('widget-id', id)
+      }, id)
+      expect(await addresses()).toEqual([`/t/${id}`])
+      await expectHeard(stage, page, [['ann-token-1']])
+    }
+  })
+})
