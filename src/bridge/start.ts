@@ -1,9 +1,12 @@
 import { isPrerendering, ofDocument, ownProperty, resolve } from './page.ts'
 import { warn } from './report.ts'
-import * as session from './session.ts'
+import { api, follow, hasHeaders, listen, noteQuestion, open, sourceOf } from './session.ts'
 import type { Field, Source } from './source.ts'
 
 declare const VERSION: string
+
+// No namespace import: the bundler would enumerate it, and with it a polluted `Object.prototype`.
+const session = { api, follow, hasHeaders, listen, noteQuestion, sourceOf }
 
 /** What a second script of ours uses instead of its own copy. */
 export interface Core {
@@ -55,7 +58,7 @@ export function start(path: string, field: Field): Start | undefined {
   const source = core.session.sourceOf(url, field)
   if (!existing) {
     publish(core)
-    session.open()
+    open()
   }
   const onRequest = script.getAttribute('data-start') === 'on-request'
   return { core, source, script, onRequest, early: existing ? undefined : takeOver(present, source) }
