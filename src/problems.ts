@@ -149,7 +149,10 @@ interface Circumstances {
   cause?: unknown
 }
 
-/** A refusal on its way to the caller (RFC 9457). Any code may throw it; only `http/write-problem.ts` writes it. */
+/**
+ * A refusal on its way to the caller (RFC 9457). Any code may throw it; only `http/write-problem.ts` writes
+ * it.
+ */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number
@@ -170,7 +173,10 @@ export class Problem extends Error {
   }
 }
 
-/** The RFC 9457 document of a refusal. `status` differs from the code's own only if the HTTP parser refused the request. */
+/**
+ * The RFC 9457 document of a refusal. `status` differs from the code's own only if the HTTP parser refused
+ * the request.
+ */
 export function problemDocument(
   code: ProblemCode,
   requestId: string,

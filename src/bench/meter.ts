@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 
-// Loaded before each measured program (`node --import`): tells when it listens, and on request what it has used so far.
+// Loaded before each measured program (`node --import`): tells when it listens, and on request what it has
+// used so far.
 
 /** What a measured process has used since its start. */
 export interface Usage {

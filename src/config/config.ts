@@ -66,7 +66,10 @@ function entryOf([, index]: readonly PropertyKey[], value = ''): string {
   return typeof index === 'number' && value.includes(',') ? ` (entry ${index + 1} is not)` : ''
 }
 
-/** In a file each line is one secret, commas included: the line break tells the field of the list which of the two it has. */
+/**
+ * In a file each line is one secret, commas included: the line break tells the field of the list which of the
+ * two it has.
+ */
 function endSecretLines(values: Environment): Environment {
   const { SESSION_SECRET: list, SESSION_SECRET_FILE: file } = values
   return list === undefined || file === undefined ? values : { ...values, SESSION_SECRET: `${list}\n` }

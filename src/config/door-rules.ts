@@ -4,7 +4,9 @@ const signinNames = ['WIDGET_COMMUNITY_ID', 'WIDGET_API_KEY']
 const accessKeyNames = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY']
 const identifiersName = 'RAI_USER_IDENTIFIERS'
 
-/** Finds what is missing for a door of the vendor. At least one door must be configured, and each one whole. */
+/**
+ * Finds what is missing for a door of the vendor. At least one door must be configured, and each one whole.
+ */
 export function findDoorConflicts(values: Environment): Fault[] {
   const hasAccessKey = accessKeyNames.some((name) => isGiven(values, name))
   const hasSignin = ['WIDGET_API_KEY', 'WIDGET_API_KEYS'].some((name) => isGiven(values, name))

@@ -2,12 +2,15 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 
 const maxBytes = 16 * 1024
 
-/** Why a secret's file cannot be used. The message follows the name of the setting and holds nothing of the file. */
+/**
+ * Why a secret's file cannot be used. The message follows the name of the setting and holds nothing of the
+ * file.
+ */
 export class SecretFileError extends Error {}
 
 /**
- * The content of a secret's file without one trailing newline. Reads regular files of at most 16 KB only: `/dev/zero` has no
- * end, and a pipe would block. Throws `SecretFileError`.
+ * The content of a secret's file without one trailing newline. Reads regular files of at most 16 KB only:
+ * `/dev/zero` has no end, and a pipe would block. Throws `SecretFileError`.
  */
 export function readSecretFile(path: string): string {
   const descriptor = open(path)

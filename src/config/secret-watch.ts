@@ -13,7 +13,9 @@ interface SecretWatchOptions {
 interface WatchedFile {
   name: string
   path: string
-  /** What the last look found, and the one before that was the same; undefined: nothing that could be read. */
+  /**
+   * What the last look found, and the one before that was the same; undefined: nothing that could be read.
+   */
   last: string | undefined
   settled: string | undefined
 }
@@ -21,9 +23,9 @@ interface WatchedFile {
 const intervalMs = 500
 
 /**
- * Follows the files of secrets. Reads each twice a second, which sees a rename and a swapped symlink (Kubernetes' `..data`) on any
- * file system. A change counts when two looks agree, so that a half-written file is not used. Content that makes no valid
- * configuration changes nothing, and the log says so once.
+ * Follows the files of secrets. Reads each twice a second, which sees a rename and a swapped symlink
+ * (Kubernetes' `..data`) on any file system. A change counts when two looks agree, so that a half-written
+ * file is not used. Content that makes no valid configuration changes nothing, and the log says so once.
  */
 export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions): { close(): void } {
   const { secretFiles } = config

@@ -17,8 +17,9 @@ export function compress(text: string): Pick<Asset, 'identity' | 'br' | 'gzip'> 
 }
 
 /**
- * Serves an asset in the smallest encoding that the client accepts (RFC 9110 §12.5.3). Each encoding is a representation
- * with an `ETag` of its own. The length is sent to HTTP/1.0 too: without it, half an answer looks whole.
+ * Serves an asset in the smallest encoding that the client accepts (RFC 9110 §12.5.3). Each encoding is a
+ * representation with an `ETag` of its own. The length is sent to HTTP/1.0 too: without it, half an answer
+ * looks whole.
  */
 export function serveAsset({ type, cacheControl, ...bodies }: Asset): RequestHandler {
   const etag = hash('sha256', bodies.identity, 'base64url').slice(0, 27)

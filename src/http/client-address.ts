@@ -3,19 +3,28 @@ import type { Request, RequestHandler } from 'express'
 import ipaddr from 'ipaddr.js'
 import type { Logger } from '../telemetry/logger.ts'
 
-/** The caller's address, an IPv4-mapped one as IPv4. A trusted proxy's word counts only where it is an address. */
+/**
+ * The caller's address, an IPv4-mapped one as IPv4. A trusted proxy's word counts only where it is an
+ * address.
+ */
 export function clientAddress(request: Request): string | undefined {
   const given = withoutPort(request.ip ?? '')
   const address = isIP(given) === 0 ? request.socket.remoteAddress : given
   return address?.replace(/^::ffff:(?=\d+\.)/i, '')
 }
 
-/** Azure's gateways write the port of each address into `X-Forwarded-For`: `203.0.113.9:51234`, `[2001:db8::1]:443`. */
+/**
+ * Azure's gateways write the port of each address into `X-Forwarded-For`: `203.0.113.9:51234`,
+ * `[2001:db8::1]:443`.
+ */
 export function withoutPort(address: string): string {
   return address.replace(/^(\d+(?:\.\d+){3}):\d{1,5}$|^\[([^\]]+)\](?::\d{1,5})?$/, '$1$2')
 }
 
-/** The network that limits count by: an IPv4 address, or the /56 of an IPv6 one, since a subscriber has at least that many. */
+/**
+ * The network that limits count by: an IPv4 address, or the /56 of an IPv6 one, since a subscriber has at
+ * least that many.
+ */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
@@ -29,8 +38,8 @@ export function clientNetwork(request: Request): string {
 }
 
 /**
- * Warns once when a peer that `TRUST_PROXY` does not name sends `X-Forwarded-For`. That peer is probably a reverse proxy, and all of its
- * visitors then share one address in the log and in the limits.
+ * Warns once when a peer that `TRUST_PROXY` does not name sends `X-Forwarded-For`. That peer is probably a
+ * reverse proxy, and all of its visitors then share one address in the log and in the limits.
  */
 export function warnOfUntrustedProxy(logger: Logger): RequestHandler {
   let warned = false

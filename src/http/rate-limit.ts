@@ -12,7 +12,9 @@ import { Problem } from '../problems.ts'
 import { createRedis, type Redis } from '../outbound/redis.ts'
 import { clientNetwork } from './client-address.ts'
 
-/** Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many. */
+/**
+ * Counts one use by `key`: gives the `RateLimit` fields of the answer, throws 429 when it is one too many.
+ */
 export type Limit = (key: string) => RateLimitFields | Promise<RateLimitFields>
 
 type RateLimitFields = Record<Lowercase<string>, string>
@@ -62,7 +64,10 @@ function createCounter(name: string, redis: Redis | undefined, notice: ReturnTyp
   return createSharedCounter({ redis, windowMs, prefix: `token-broker:${name}:`, fallback, notice })
 }
 
-/** The fields are those of draft-ietf-httpapi-ratelimit-headers-11: quota and window, then what remains and for how long. */
+/**
+ * The fields are those of draft-ietf-httpapi-ratelimit-headers-11: quota and window, then what remains and
+ * for how long.
+ */
 function createLimit(name: string, quota: number, counter: Counter): Limit {
   const policy = `"${name}";q=${quota};w=${windowMs / 1000}`
   return function take(key) {
@@ -107,8 +112,9 @@ function createRefusalLimit(take: Limit): RefusalLimit {
 }
 
 /**
- * Counts what a token route refuses for its credentials or origin. The answer stays as it is: a page must learn of a sign-out, however
- * many strangers share its address. A request without any credential costs nothing and is not counted.
+ * Counts what a token route refuses for its credentials or origin. The answer stays as it is: a page must
+ * learn of a sign-out, however many strangers share its address. A request without any credential costs
+ * nothing and is not counted.
  */
 export function countRefusals(refusals: RefusalLimit): ErrorRequestHandler {
   return async function countRefusal(error, request, _response, next) {

@@ -5,7 +5,10 @@ interface TokenBucketOptions {
   now: () => number
 }
 
-/** Starts full and gains one token every `refillMs`. Taking one returns 0, or the milliseconds until there is one to take. */
+/**
+ * Starts full and gains one token every `refillMs`. Taking one returns 0, or the milliseconds until there is
+ * one to take.
+ */
 export function createTokenBucket({ capacity, refillMs, now }: TokenBucketOptions): () => number {
   let tokens = capacity
   let since = now()

@@ -5,7 +5,9 @@ import { Agent, loadWhole, Pool } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
-  /** Sends https requests through this proxy, or directly, from now on. Exchanges under way end as they began. */
+  /**
+   * Sends https requests through this proxy, or directly, from now on. Exchanges under way end as they began.
+   */
   useProxy(httpsProxy: string | undefined): void
   close(): Promise<void>
 }
@@ -32,7 +34,8 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     connections: options.maxConnections,
     connect: createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca }),
     keepAliveTimeout: 30_000,
-    // A host whose DNS entry changes must not be asked at its former address for as long as there are requests.
+    // A host whose DNS entry changes must not be asked at its former address for as long as there are
+    // requests.
     clientTtl: options.maxConnectionAgeMs ?? 60_000,
     // The agent's own choice for a single connection is a client, which knows no age.
     factory: (origin, poolOptions) => new Pool(origin, poolOptions),

@@ -19,7 +19,10 @@ export function createConnector({ timeoutMs, ca }: ConnectorOptions): BuildConne
   }
 }
 
-/** Node gives each address of a host a quarter of a second before the next (RFC 8305). A short deadline would end before the last. */
+/**
+ * Node gives each address of a host a quarter of a second before the next (RFC 8305). A short deadline would
+ * end before the last.
+ */
 function tryAllAddresses(timeoutMs: number) {
   const usualMs = 250
   return {

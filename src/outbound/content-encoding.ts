@@ -12,8 +12,8 @@ const decoders: Record<string, Decode> = {
 }
 
 /**
- * Undoes the content encoding of a whole answer (RFC 9110 §8.4.1), at most `maxBytes` of it. Throws `OutboundFault` for more, for
- * broken data and for an encoding that it does not know.
+ * Undoes the content encoding of a whole answer (RFC 9110 §8.4.1), at most `maxBytes` of it. Throws
+ * `OutboundFault` for more, for broken data and for an encoding that it does not know.
  */
 export function decodeBody(
   bytes: Buffer,

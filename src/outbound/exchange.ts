@@ -10,7 +10,9 @@ export interface OutboundRequest {
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
   maxBytes: number
-  /** `decode` undoes the content encoding. `ignore` resolves with the headers, whatever the body is or does. */
+  /**
+   * `decode` undoes the content encoding. `ignore` resolves with the headers, whatever the body is or does.
+   */
   answerBody?: 'decode' | 'ignore'
   signal?: AbortSignal
 }
@@ -21,7 +23,10 @@ export interface OutboundAnswer {
   body: string
 }
 
-/** One request and its whole answer. Rejects with `OutboundFault` at the deadline or the abort, wherever it then stands. */
+/**
+ * One request and its whole answer. Rejects with `OutboundFault` at the deadline or the abort, wherever it
+ * then stands.
+ */
 export function exchange(dispatcher: Dispatcher, request: OutboundRequest): Promise<OutboundAnswer> {
   const { url, method, headers, body } = request
   return new Promise((resolve, reject) => {
@@ -33,8 +38,8 @@ export function exchange(dispatcher: Dispatcher, request: OutboundRequest): Prom
 }
 
 /**
- * Collects an answer from undici's callbacks. `dispatcher.request` would cost a stream and an abort signal per call,
- * and keeps an aborted caller waiting until a connection is there.
+ * Collects an answer from undici's callbacks. `dispatcher.request` would cost a stream and an abort signal
+ * per call, and keeps an aborted caller waiting until a connection is there.
  */
 class Receiver implements Dispatcher.DispatchHandler {
   ended = false

@@ -1,12 +1,14 @@
 import { toFault as toOutboundFault } from './fault.ts'
 
-// The library is loaded with the first connection: it is a good part of the start, and most brokers need no Redis.
+// The library is loaded with the first connection: it is a good part of the start, and most brokers need no
+// Redis.
 type Library = typeof import('@redis/client')
 
 /**
- * `redis_offline`: no connection, or it was lost. `redis_timeout`: no answer in time. `redis_tls`: no secure connection.
- * Redis answered with an error: `redis_auth` (the login), `redis_permission` (the rights of the user), `redis_moved` (a cluster
- * keeps the key elsewhere), `redis_readonly` (a replica), `redis_refused` (any other, such as still loading).
+ * `redis_offline`: no connection, or it was lost. `redis_timeout`: no answer in time. `redis_tls`: no secure
+ * connection. Redis answered with an error: `redis_auth` (the login), `redis_permission` (the rights of the
+ * user), `redis_moved` (a cluster keeps the key elsewhere), `redis_readonly` (a replica), `redis_refused`
+ * (any other, such as still loading).
  */
 export type RedisOutcome =
   | 'redis_offline'
@@ -31,7 +33,10 @@ export class RedisFault extends Error {
 export type RedisClient = ReturnType<typeof openClient>
 
 export interface Redis {
-  /** Runs commands on a live connection, made first where there is none. Rejects with `RedisFault`, at the latest after `timeoutMs`. */
+  /**
+   * Runs commands on a live connection, made first where there is none. Rejects with `RedisFault`, at the
+   * latest after `timeoutMs`.
+   */
   run<Result>(work: (client: RedisClient) => Promise<Result>): Promise<Result>
   /** Uses another address from now on. Commands under way end where they began. */
   moveTo(url: string): void
@@ -53,8 +58,9 @@ const pauseMs = 500
 const maxConnectMs = 2_000
 
 /**
- * A Redis that may be away at any time, also now. Nothing waits in a queue and nothing runs in the background: a lost
- * connection is made anew by the next use, and after a fault the next uses fail at once for half a second.
+ * A Redis that may be away at any time, also now. Nothing waits in a queue and nothing runs in the
+ * background: a lost connection is made anew by the next use, and after a fault the next uses fail at once
+ * for half a second.
  */
 export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis {
   let url = initialUrl
@@ -124,8 +130,8 @@ export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis
   }
 
   /**
-   * After a swap of roles the primary is at the other end of a new connection, if anywhere. Says whether there is one to try: a
-   * connection that is new itself stays for half a second.
+   * After a swap of roles the primary is at the other end of a new connection, if anywhere. Says whether
+   * there is one to try: a connection that is new itself stays for half a second.
    */
   function leave(used: Connection): boolean {
     if (connection !== used) return true

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type undici from 'undici'
 
-// What we use of undici. Its index loads fetch, WebSocket, caches and mocks as well: 35 ms of each start, and 14 MB.
+// What we use of undici. Its index loads fetch, WebSocket, caches and mocks as well: 35 ms of each start, and
+// 14 MB.
 
 const require = createRequire(import.meta.url)
 

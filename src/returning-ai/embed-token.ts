@@ -25,8 +25,9 @@ interface EmbedTokenOptions {
 }
 
 /**
- * Asks for tokens as the vendor's "Access Key Embed" guide describes: `POST /v2/api/widget-access-keys/token` with the access key and
- * the user's identifiers as JSON. Rejects with the contract's problem for whatever is not a usable token.
+ * Asks for tokens as the vendor's "Access Key Embed" guide describes: `POST /v2/api/widget-access-keys/token`
+ * with the access key and the user's identifiers as JSON. Rejects with the contract's problem for whatever is
+ * not a usable token.
  */
 export function createEmbedTokenIssuer(options: EmbedTokenOptions): TokenIssuer {
   const { transport, logger, accessKeys, timeoutMs } = options

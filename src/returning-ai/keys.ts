@@ -69,7 +69,10 @@ export function identifyKey(value: string): ApiKey {
 
 const preferenceMs = 60_000
 
-/** Remembers for a minute which of some keys the vendor took after it had refused the first; a changed file is other keys. */
+/**
+ * Remembers for a minute which of some keys the vendor took after it had refused the first; a changed file is
+ * other keys.
+ */
 export function createKeyOrder() {
   const preferred = new WeakMap<readonly ApiKey[], { id: string; until: number }>()
   return {

@@ -11,8 +11,8 @@ const maxFailedShare = 0.5
 const maxUsers = 1_000
 
 /**
- * Remembers how the last call of each user ended, of those who called within ten seconds. It counts users, not calls: one account
- * that makes the vendor fail, however often, is one failure.
+ * Remembers how the last call of each user ended, of those who called within ten seconds. It counts users,
+ * not calls: one account that makes the vendor fail, however often, is one failure.
  */
 export function createLastCalls(now: () => number) {
   /** By user, the oldest call first. */

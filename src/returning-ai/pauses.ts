@@ -34,9 +34,9 @@ const trialEveryMs = 5_000
 const maxUsers = 1_000
 
 /**
- * The pauses that the vendor asks for by `Retry-After`. The first binds the user whose call met it, since a limit may be that user's
- * own. Once a second user meets one, all who use the same key wait; every five seconds one of them is let through as a trial, and the
- * first success ends the pause of the key.
+ * The pauses that the vendor asks for by `Retry-After`. The first binds the user whose call met it, since a
+ * limit may be that user's own. Once a second user meets one, all who use the same key wait; every five
+ * seconds one of them is let through as a trial, and the first success ends the pause of the key.
  */
 export function createPauses(now: () => number = () => performance.now()): Pauses {
   const ofUsers = new Map<string, UserPause>()

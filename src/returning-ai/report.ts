@@ -21,7 +21,10 @@ export function createVendorReport(logger: Logger, settings: string) {
       const advice = `The vendor refuses this key. Check ${settings}`
       if (isDue(event, keyId)) logger.error({ event, keyId, vendorStatus }, advice)
     },
-    /** A sign of mixed-up answers, or of another form of the same address. The vendor documents no claims, so it is no error. */
+    /**
+     * A sign of mixed-up answers, or of another form of the same address. The vendor documents no claims, so
+     * it is no error.
+     */
     otherHolder(keyId: string): void {
       const event = 'vendor_identity_mismatch'
       const advice = 'A token has another email than the one that was asked for. Ask the vendor why'

@@ -1,8 +1,9 @@
 import { toMonotonic } from '../lib/clock.ts'
 
 /**
- * When a vendor's token ends, in whole milliseconds on the monotonic clock; undefined where it does not say. `exp` is compared with
- * the vendor's own clock, by the `Date` of its answer and the token's `iat`. Ours may be wrong, so it is used only without them.
+ * When a vendor's token ends, in whole milliseconds on the monotonic clock; undefined where it does not say.
+ * `exp` is compared with the vendor's own clock, by the `Date` of its answer and the token's `iat`. Ours may
+ * be wrong, so it is used only without them.
  */
 export function expiryOf({ exp, iat }: { exp?: unknown; iat?: unknown }, date: unknown): number | undefined {
   if (typeof exp !== 'number') return undefined

@@ -2,7 +2,10 @@ import type { RequestHandler } from 'express'
 import type { TokenIssuer } from '../returning-ai/issuer.ts'
 import { createTokenHandler, type TokenRouteDependencies } from './token-request.ts'
 
-/** `POST /embed-token`: a token for the vendor's SDK, which may take each only once. So each request is a mint of its own. */
+/**
+ * `POST /embed-token`: a token for the vendor's SDK, which may take each only once. So each request is a mint
+ * of its own.
+ */
 export function issueEmbedToken(
   dependencies: TokenRouteDependencies,
   accessKey: TokenIssuer,

@@ -29,7 +29,9 @@ const built = new URL('dist/public/', root)
 
 export const version: string = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version
 
-/** Versions that a security fix replaced: 1.0.0 handed the former user's token to a page that was prerendered. */
+/**
+ * Versions that a security fix replaced: 1.0.0 handed the former user's token to a page that was prerendered.
+ */
 const withdrawn = ['bridge-1.0.0.js']
 
 /** The static files, as a fixed list: no path of a request ever reaches the file system. */

@@ -6,8 +6,9 @@ import type { SandboxTokens } from './tokens.ts'
 const validateRequest = z.object({ embedToken: z.string() })
 
 /**
- * What the vendor's SDK asks from the browser: `POST /v2/api/widget-access-keys/validate` exchanges an embed token for a
- * short-lived access token, which nothing renews. Only pages on the allowed origins of the access key get an answer.
+ * What the vendor's SDK asks from the browser: `POST /v2/api/widget-access-keys/validate` exchanges an embed
+ * token for a short-lived access token, which nothing renews. Only pages on the allowed origins of the access
+ * key get an answer.
  */
 export function createValidation(credentials: SandboxCredentials, tokens: SandboxTokens): Router {
   const router = Router({ caseSensitive: true, strict: true })
@@ -32,7 +33,10 @@ export function createValidation(credentials: SandboxCredentials, tokens: Sandbo
   return router
 }
 
-/** The allowed origins of the access key, as the vendor's admin settings list them. Without a list, any origin is allowed. */
+/**
+ * The allowed origins of the access key, as the vendor's admin settings list them. Without a list, any origin
+ * is allowed.
+ */
 export function allowOriginsOf({ allowedOrigins }: SandboxCredentials): RequestHandler {
   return (request, response, next) => {
     const origin = request.get('origin')

@@ -29,8 +29,8 @@ export function readCookie(request: IncomingMessage, name: string): string | und
 }
 
 /**
- * The different values of the cookies of one name, decoded. More than a browser would ever hold are refused, since each may cost a
- * signature check.
+ * The different values of the cookies of one name, decoded. More than a browser would ever hold are refused,
+ * since each may cost a signature check.
  */
 export function readCookies(request: IncomingMessage, name: string): string[] {
   const pairs = (request.headers.cookie ?? '').split(';')

@@ -18,8 +18,8 @@ interface DiscoveryOptions {
 const maxBytes = 256 * 1024
 
 /**
- * Finds the address of an endpoint. Of an issuer, by OpenID Connect Discovery 1.0 §4: asked for when first needed, and held like a
- * key set. Rejects with `session_source_unavailable`.
+ * Finds the address of an endpoint. Of an issuer, by OpenID Connect Discovery 1.0 §4: asked for when first
+ * needed, and held like a key set. Rejects with `session_source_unavailable`.
  */
 export function createLocator(
   endpoint: Endpoint,

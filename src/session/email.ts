@@ -4,7 +4,10 @@ import { findClaim, readOwn, type FoundClaim, type VerifiedClaims } from './clai
 export interface EmailPolicy {
   /** The claims that may hold the email: the first that is present decides. */
   emailClaims: readonly string[]
-  /** Whether `email_verified` must say yes. Undefined: it must not say anything else. False: it is not looked at. */
+  /**
+   * Whether `email_verified` must say yes. Undefined: it must not say anything else. False: it is not looked
+   * at.
+   */
   requireVerifiedEmail?: boolean
   /** Lower-case ASCII domains; empty allows any. */
   emailDomains: ReadonlySet<string>
@@ -51,7 +54,10 @@ function nameFault(value: unknown): EmailFault {
 const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
 const plainEmail = new RegExp(`^[A-Za-z0-9.!#$%&'*+/=?^_\`{|}~-]+@${label}(?:\\.${label})*$`)
 
-/** WHATWG's grammar of a valid email address, within RFC 5321's 254 characters: ASCII, one `@`, nothing to quote. */
+/**
+ * WHATWG's grammar of a valid email address, within RFC 5321's 254 characters: ASCII, one `@`, nothing to
+ * quote.
+ */
 export function isPlainEmail(email: string): boolean {
   return email.length >= 3 && email.length <= 254 && plainEmail.test(email)
 }
@@ -61,8 +67,8 @@ function domainOf(email: string): string {
 }
 
 /**
- * `email_verified` (OpenID Connect Core §5.1) speaks for the claim `email` beside it. Apple and Cognito send it as a string. At the top,
- * it also speaks for an `email` further down, where it has none of its own.
+ * `email_verified` (OpenID Connect Core §5.1) speaks for the claim `email` beside it. Apple and Cognito send
+ * it as a string. At the top, it also speaks for an `email` further down, where it has none of its own.
  */
 function isVerified(found: FoundClaim, { claims }: VerifiedClaims, policy: EmailPolicy): boolean {
   if (policy.requireVerifiedEmail === false) return true

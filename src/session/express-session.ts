@@ -55,8 +55,8 @@ export function createExpressSessionVerifier(
 }
 
 /**
- * An old cookie of a parent domain may come along: only those count that the app signed, where there is one. Two of these that
- * name different sessions are refused.
+ * An old cookie of a parent domain may come along: only those count that the app signed, where there is one.
+ * Two of these that name different sessions are refused.
  */
 function chooseCookie(cookies: readonly string[], secrets: readonly string[]): string | undefined {
   const signed = cookies.filter((cookie) => findSigned(cookie, secrets) !== undefined)

@@ -2,7 +2,10 @@ import { Problem } from '../problems.ts'
 import { findClaim, type VerifiedClaims } from './claims.ts'
 import { judgeEmail, type EmailPolicy, type Refusal } from './email.ts'
 
-/** A user identifier of the vendor's Access Key Embed: its name there, and the claim of the session that holds it. */
+/**
+ * A user identifier of the vendor's Access Key Embed: its name there, and the claim of the session that holds
+ * it.
+ */
 export interface Identifier {
   name: string
   claim: string
@@ -15,7 +18,10 @@ export type IdentifiersVerdict = { values: Identifiers } | (Refusal & { claim: s
 
 const visible = /^[\x21-\x7e]{1,254}$/
 
-/** Reads the identifiers that are configured. The first that is not usable refuses them all: the vendor would know another user. */
+/**
+ * Reads the identifiers that are configured. The first that is not usable refuses them all: the vendor would
+ * know another user.
+ */
 export function judgeIdentifiers(
   verified: VerifiedClaims,
   identifiers: readonly Identifier[],

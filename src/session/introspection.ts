@@ -52,13 +52,13 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
 }
 
 /**
- * Tries the ways in which the server may know us one after the other, within one deadline, and begins with the one that it took
- * last.
+ * Tries the ways in which the server may know us one after the other, within one deadline, and begins with
+ * the one that it took last.
  */
 function createAsk(options: IntrospectionVerifierOptions): Ask {
   const { client, clientId, clientSecrets, timeoutMs } = options
   const locate = createLocator(options.endpoint, 'introspection_endpoint', options)
-  const ways = spellCredentials(clientId, clientSecrets)
+  const ways = encodeCredentials(clientId, clientSecrets)
   let preferred = ways[0]
 
   async function askBy(authorization: string, body: string, endsAt: number, signal: AbortSignal) {
@@ -88,10 +88,10 @@ function createAsk(options: IntrospectionVerifierOptions): Ask {
 }
 
 /**
- * RFC 6749 §2.3.1 has both halves form-encoded, so that a colon in one of them survives. Some servers do not decode them: for
- * these, the plain spelling follows where it differs.
+ * RFC 6749 §2.3.1 has both halves form-encoded, so that a colon in one of them survives. Some servers do not
+ * decode them: for these, the plain form follows if it differs.
  */
-function spellCredentials(clientId: string, clientSecrets: readonly string[]): string[] {
+function encodeCredentials(clientId: string, clientSecrets: readonly string[]): string[] {
   const pairs = clientSecrets.flatMap((secret) => [
     `${formEncode(clientId)}:${formEncode(secret)}`,
     `${clientId}:${secret}`,
@@ -118,7 +118,9 @@ function readAnswer(answer: OutboundAnswer, audiences: readonly string[]): Verif
   return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
 }
 
-/** RFC 9701 answers with a JWT where the client is registered for it, or where it is all that the server does. */
+/**
+ * RFC 9701 answers with a JWT where the client is registered for it, or where it is all that the server does.
+ */
 function isSigned({ headers, body }: OutboundAnswer): boolean {
   return (
     String(headers['content-type']).includes('introspection+jwt') ||
@@ -133,8 +135,9 @@ function isFor(audience: unknown, audiences: readonly string[]): boolean {
 }
 
 /**
- * That the server refuses our own credentials says nothing about the user's: it is an outage, which an operator must end. Some
- * servers answer 400 for a token of a kind that they do not introspect (RFC 7009 §2.2.1): that is a verdict.
+ * That the server refuses our own credentials says nothing about the user's: it is an outage, which an
+ * operator must end. Some servers answer 400 for a token of a kind that they do not introspect (RFC 7009
+ * §2.2.1): that is a verdict.
  */
 function readRefusal(status: number, body: string): Problem {
   if (status === 400 && body.includes('"unsupported_token_type"'))

@@ -8,8 +8,8 @@ export interface RotatingVerifier extends SessionVerifier {
 }
 
 /**
- * Makes the verifier anew when its settings change. Its `id` then changes too, so that no verdict of the former one is reused.
- * Questions that are open end where they began.
+ * Makes the verifier anew when its settings change. Its `id` then changes too, so that no verdict of the
+ * former one is reused. Questions that are open end where they began.
  */
 export function createRotatingVerifier(initial: ModeSettings, shared: Shared): RotatingVerifier {
   let settings = initial
