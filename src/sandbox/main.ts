@@ -54,15 +54,17 @@ function brokerSettings(address: string) {
   return [
     `WIDGET_BASE_URL=${address}`,
     `WIDGET_COMMUNITY_ID=${settings.SANDBOX_COMMUNITY_ID}`,
-    `WIDGET_API_KEY=${shownApiKey()}`,
+    `WIDGET_API_KEY=${shown('SANDBOX_API_KEY')}`,
+    `RAI_API_URL=${address}`,
+    `RAI_ACCESS_ID=${settings.SANDBOX_ACCESS_ID}`,
+    `RAI_ACCESS_KEY=${shown('SANDBOX_ACCESS_KEY')}`,
+    'RAI_USER_IDENTIFIERS=data-email=email',
     // Any id will do.
     'WIDGETS=channel-widget:64f000000000000000000001',
   ].join('\n')
 }
 
 /** A key from the environment is not printed, because it could be a real one by mistake. */
-function shownApiKey() {
-  return process.env.SANDBOX_API_KEY === undefined
-    ? settings.SANDBOX_API_KEY
-    : '(the value of SANDBOX_API_KEY)'
+function shown(name: 'SANDBOX_API_KEY' | 'SANDBOX_ACCESS_KEY') {
+  return process.env[name] === undefined ? settings[name] : `(the value of ${name})`
 }

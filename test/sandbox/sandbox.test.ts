@@ -405,7 +405,7 @@ describe('The switches', () => {
 describe('npm run sandbox', () => {
   const entry = join(import.meta.dirname, '../../dist/sandbox/main.js')
 
-  test('prints settings with which a signin succeeds, and ends at SIGTERM', async () => {
+  test('prints settings with which both doors open, and ends at SIGTERM', async () => {
     const child = spawn(process.execPath, [entry], { env: { SANDBOX_PORT: '0' } })
     const [printed] = (await once(child.stdout, 'data')) as [Buffer]
     const settings = parse(printed)
@@ -414,6 +414,12 @@ describe('npm run sandbox', () => {
       headers: { ...goodHeaders, 'returningai-api-key': settings.WIDGET_API_KEY! },
     })
     expect(answer.status).toBe(200)
+    const { RAI_API_URL, RAI_ACCESS_ID: accessId, RAI_ACCESS_KEY: accessKey } = settings
+    const embed = await fetch(`${RAI_API_URL}/v2/api/widget-access-keys/token`, {
+      method: 'POST',
+      body: JSON.stringify({ ...goodBody, accessId, accessKey }),
+    })
+    expect(embed.status).toBe(200)
     const [, type, id] = /^([a-z-]+):([0-9a-f]{24})$/.exec(settings.WIDGETS!)!
     expect((await fetch(`${settings.WIDGET_BASE_URL}/${type}/${id}`)).status).toBe(200)
     child.kill('SIGTERM')
