@@ -24,7 +24,7 @@ const fieldOf: Record<
   { parse(value: unknown): unknown; safeParse(value: unknown): { data?: unknown } }
 > = variables.shape
 /** An id and a public key are no secrets, but come from files with those that are. */
-const secrets = fromFiles.filter((name) => !['SESSION_JWT_PUBLIC_KEY', 'RAI_ACCESS_ID'].includes(name))
+const secrets = fromFiles.filter((name) => name !== 'SESSION_JWT_PUBLIC_KEY')
 
 function parseSettings(text: string): Record<string, string> {
   return Object.fromEntries(
