@@ -41,7 +41,8 @@ export function createRotatingVerifier(initial: ModeSettings, shared: Shared): R
       return current.id
     },
     readCredential: (request) => current.readCredential(request),
-    verify: (credential, signal) => current.verify(credential, signal),
+    readCircumstances: current.readCircumstances && ((request) => current.readCircumstances!(request)),
+    verify: (credential, signal, circumstances) => current.verify(credential, signal, circumstances),
     replace,
     close() {
       for (const verifier of retired) end(verifier)
