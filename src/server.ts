@@ -18,6 +18,10 @@ const backlog = 4_096
 /** What the reader of the log has left at the end. */
 const flushTimeoutMs = 500
 
+// SIGUSR1 would open Node's debugger, by which anybody on this machine could read the API key. SIGUSR2 would end the
+// process at once.
+for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined)
+
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))
 const config = loadConfigOrExit()
 if (checksOnly) {
@@ -82,8 +86,7 @@ async function listen(server: Server, { host, port }: Config['listen'], names: s
 
 function stopOnSignals(server: Server, broker: Broker): void {
   const shutdown = createShutdown({ server, broker, logger, ...config.shutdown, exit: exitFlushed })
-  process.on('SIGTERM', () => shutdown('SIGTERM'))
-  process.on('SIGINT', () => shutdown('SIGINT'))
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, () => shutdown(signal))
 }
 
 function addressOf(server: Server): { host: string; port: number } {

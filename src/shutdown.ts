@@ -25,7 +25,7 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
   let exitCode = 0
   let stopped = false
 
-  return function shutdown(signal: 'SIGTERM' | 'SIGINT'): void {
+  return function shutdown(signal: 'SIGTERM' | 'SIGHUP' | 'SIGINT'): void {
     if (broker.lifecycle.state === 'draining') {
       exit(1)
       return

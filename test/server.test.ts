@@ -216,6 +216,54 @@ describe('SIGINT', () => {
   })
 })
 
+describe('SIGHUP', () => {
+  it('drains like SIGTERM: what is in progress finishes after the delay', async () => {
+    const { child, port, ended, findLine } = await start({ SHUTDOWN_DELAY_MS: '300' })
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGHUP')
+    expect(await findLine('draining')).toMatchObject({ signal: 'SIGHUP' })
+    expectProblem(await send(port, { path: '/readyz' }), 503, 'shutting_down')
+    release()
+    expect((await answer).status).toBe(200)
+    expect((await ended).code).toBe(0)
+  })
+
+  it('after SIGTERM ends it at once, as any second signal', async () => {
+    const { child, port, ended, findLine } = await start({ SHUTDOWN_DELAY_MS: '4000' })
+    const { asked, release } = vendor.hold()
+    const answer = askToken(port)
+    await asked
+    child.kill('SIGTERM')
+    await findLine('draining')
+    child.kill('SIGHUP')
+    await expect(answer).rejects.toThrow(/hang up|reset/)
+    expect((await ended).code).toBe(1)
+    release()
+  })
+})
+
+describe('A user signal', () => {
+  it.each(['SIGUSR1', 'SIGUSR2'] as const)(
+    'such as %s cuts no request, and opens no debugger',
+    async (signal) => {
+      // Port 0: where the debugger opened, it would be on any free port, and say so.
+      const { child, port, ended, said } = await start({}, { nodeArgs: ['--inspect-port=0'] })
+      const { asked, release } = vendor.hold()
+      const answer = askToken(port)
+      await asked
+      child.kill(signal)
+      for (let index = 0; index < 20; index += 1) await send(port, { path: '/healthz' })
+      release()
+      expect((await answer).status).toBe(200)
+      child.kill('SIGTERM')
+      expect((await ended).code).toBe(0)
+      expect(said.stderr).toBe('')
+    },
+  )
+})
+
 describe('A log that nobody reads', () => {
   it('closed, costs lines and no request', async () => {
     const { child, port, ended, said } = await start({ LOG_LEVEL: 'trace' })
