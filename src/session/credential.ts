@@ -20,7 +20,7 @@ export function readBearer(request: IncomingMessage): string | undefined {
 }
 
 /** The value of one cookie, decoded. An empty value counts as absent. */
-export function readCookie(request: IncomingMessage, name: string): string | undefined {
+function readCookie(request: IncomingMessage, name: string): string | undefined {
   const header = request.headers.cookie
   if (header === undefined || !header.includes(`${name}=`)) return undefined
   const value = requireOne(header.split(';').map((pair) => parseCookie(pair, asSent)[name]))
