@@ -12,7 +12,7 @@ import { createShutdown } from './shutdown.ts'
 
 // The process: configuration, logger, broker, listener; drains on SIGTERM.
 
-/** Callers that the kernel keeps while we accept; one that finds no room tries again after seconds. Node's own is 511. */
+/** Connections that the kernel queues for us. A client that finds the queue full retries seconds later. Node's default is 511. */
 const backlog = 4_096
 
 /** What the reader of the log has left at the end. */
@@ -94,7 +94,7 @@ function addressOf(server: Server): { host: string; port: number } {
   return { host: address, port }
 }
 
-/** A bug leaves an unknown state behind: one line, and the supervisor starts us anew. */
+/** A bug leaves an unknown state behind, so the process logs it and exits, and its supervisor restarts it. */
 function exitAfterBug(error: unknown): void {
   logger.fatal({ event: 'uncaught_exception', ...describeError(error) })
   exitFlushed(1)

@@ -13,13 +13,14 @@ interface ShutdownOptions {
   exit: (code: number) => void
 }
 
-/** A connection that was accepted last has its request on the way: to be answered, not cut. */
+/** Time for the request of the connection that was accepted last, so that it is answered and not reset. */
 const lingerMs = 500
 const quietTurnMs = 0.1
 
 /**
- * Makes the reaction to a stop signal: not ready at once, no new connections after the delay, end when the last answer
- * is out (exit 0) or at the timeout (exit 1). SIGINT has no delay; a second signal ends at once.
+ * Creates the handler of stop signals. The broker reports "not ready" at once and stops accepting connections
+ * after the delay. It exits with 0 when the last answer has been sent, or with 1 at the timeout. SIGINT skips
+ * the delay. A second signal ends the process at once.
  */
 export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exit }: ShutdownOptions) {
   let exitCode = 0
@@ -37,19 +38,19 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
   }
 
   function stopAccepting(): void {
-    // First here: what `close()` does before it closes is time in which somebody may come.
+    // Before `close()`, which needs some time of its own, in which another connection may arrive.
     server.closeIdleConnections()
     whenNobodyWaits(server, () => server.close(finish))
     setTimeout(closeSilent, lingerMs)
   }
 
-  /** What is left when the last answer is out are connections that never asked: `server.close()` would wait for them. */
+  /** Cuts connections that never sent a request: `server.close()` would wait for them. */
   function closeSilent(): void {
     server.closeIdleConnections()
     void broker.lifecycle.idle().then(() => server.closeAllConnections())
   }
 
-  /** Whoever still waits gets an answer rather than a reset; what is written leaves before the sockets are cut. */
+  /** Answers the waiting requests with 503 instead of a reset, and lets that leave before the sockets are cut. */
   function endNow(): void {
     exitCode = 1
     logger.warn({ event: 'shutdown_timeout' })
@@ -69,8 +70,9 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
 }
 
 /**
- * Node takes one waiting connection a turn of its loop; whoever still waits when the listener closes, the kernel cuts.
- * So it closes after a turn that took nobody, and was too short for somebody to come meanwhile.
+ * Proceeds when no connection is waiting to be accepted. Node accepts one in each turn of its event loop, and the kernel
+ * resets those that still wait when the listener closes. So this waits for a turn that accepted none and was too short
+ * for another one to arrive.
  */
 function whenNobodyWaits(server: Server, proceed: () => void): void {
   const giveUpAt = performance.now() + lingerMs
