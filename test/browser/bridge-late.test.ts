@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
 import { answerAs, heldBack, refusal } from './scripted-broker.ts'
@@ -12,12 +13,18 @@ afterAll(() => stage.close())
 
 const config = (headers: string) => `<script>window.returningAIConfig = { headers: ${headers} }</script>`
 
+/** The different tokens of each widget: an unasked one comes again at the frame's `load`, if that is still to come. */
+async function expectTokens(page: Page, tokens: string[][]): Promise<void> {
+  const heard = async () => (await stage.heard(page)).map((values) => [...new Set(values)])
+  await expect.poll(heard, eventually).toEqual(tokens)
+}
+
 describe('A widget that asked before the bridge was there', () => {
   test.each(['async', 'defer', ''])(
-    'gets the token unasked, once, from a script with "%s" after it',
+    'gets the token unasked from a script with "%s" after it',
     async (how) => {
       const page = await stage.open(stage.widget('w1') + stage.script(how))
-      await expectHeard(stage, page, [['ann-token-1']])
+      await expectTokens(page, [['ann-token-1']])
       await expectAsked(stage, 1)
     },
   )
@@ -33,14 +40,15 @@ describe('A widget that asked before the bridge was there', () => {
       },
       [`${stage.broker.origin}/bridge.js`, stage.vendor.origin],
     )
-    await expectHeard(stage, page, [['ann-token-1']])
+    await expectTokens(page, [['ann-token-1']])
   })
 
   test('gets no new token for its first own question', async () => {
     const page = await stage.open(stage.widget('w1?silent') + stage.script())
-    await expectHeard(stage, page, [['ann-token-1']])
+    await expectTokens(page, [['ann-token-1']])
     await stage.widgets(page)[0]!.evaluate(() => ask())
-    await expectHeard(stage, page, [['ann-token-1', 'ann-token-1']])
+    await expect.poll(async () => (await stage.heard(page))[0]!.length, eventually).toBeGreaterThan(1)
+    await expectTokens(page, [['ann-token-1']])
     await expectAsked(stage, 1)
   })
 
@@ -48,7 +56,7 @@ describe('A widget that asked before the bridge was there', () => {
     const off = stage.widget('w1?silent', 'data-token="off"')
     const vendors = `<rai-store-widget>${stage.widget('w2?silent')}</rai-store-widget>`
     const page = await stage.open(off + vendors + stage.widget('w3?silent') + stage.script())
-    await expectHeard(stage, page, [[], [], ['ann-token-1']])
+    await expectTokens(page, [[], [], ['ann-token-1']])
   })
 })
 
