@@ -14,7 +14,7 @@ export function checkConfig({ config, faults }: Patient): Finding {
   return fail(seen, 'Fix each of these settings. docs/settings.md explains them.')
 }
 
-/** Whether a secret could be read by somebody who has no business with it. */
+/** Whether anybody but the broker could read a secret. */
 export function checkKeySource(config: Config, { env, cwd }: Patient): Finding {
   const files = secretFiles(env)
   const open = files.filter(({ path }) => isOpenToOthers(path))
