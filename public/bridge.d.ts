@@ -48,6 +48,8 @@ export interface SignedOutDetail {
   reason: 'session' | 'sign-out' | 'other-tab'
   /** Of `session`, the problem code: `session_missing` where none came, `session_invalid` where it was refused. */
   code: string
+  /** Of `session`: finds the request in the broker's log. Absent where no answer came. */
+  requestId?: string
 }
 
 export interface ErrorDetail {
@@ -58,6 +60,8 @@ export interface ErrorDetail {
   status: number
   /** True: the bridge is trying again. False: it waits for a widget, for minutes, or for `refresh()`. */
   retrying: boolean
+  /** Finds the request in the broker's log. Absent where there was no readable answer. */
+  requestId?: string
 }
 
 /** `<returning-ai-widget type="channel-widget" widget-id="…">`, with `title`, `height`, `data-token-url`. */

@@ -8,6 +8,8 @@ export interface Outcome {
   code: string
   body: Record<string, unknown>
   retryAfterMs: number
+  /** By which the broker's log names the request, where an answer had one. */
+  requestId?: string | undefined
   /** No request was sent: the page itself says that nobody is signed in. */
   unsent?: boolean
 }
@@ -74,7 +76,8 @@ async function read(response: Response): Promise<Outcome> {
   const body = JSON.parse(/^\s*{/.test(text) ? text : '{}')
   const retryAfterMs = Math.min(Number(response.headers.get('Retry-After')) * 1000 || 0, 1e9)
   const code = typeof body.code === 'string' ? body.code : status < 400 ? 'no_token' : `http_${status}`
-  return { status, code, body, retryAfterMs }
+  const requestId = response.headers.get('X-Request-Id') ?? undefined
+  return { status, code, body, retryAfterMs, requestId }
 }
 
 /** Whether trying again may help. A 5xx without a problem code is a proxy's. */

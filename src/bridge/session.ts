@@ -58,18 +58,18 @@ const listener: SourceListener = {
     if (source.url.origin !== main?.url.origin) return source.stop(outcome)
     denials += 1
     deniedAt = Date.now()
-    const { code, unsent } = outcome
+    const { code, unsent, requestId } = outcome
     // A new tab of a bearer app may have no token yet, where the others have theirs.
-    endSession('session', unsent ? [] : [source], code)
+    endSession('session', unsent ? [] : [source], code, requestId)
     warn(code, source.url.href, hintFor(code, source.url))
   },
-  failed(source, { code, status }, retrying) {
+  failed(source, { code, status, requestId }, retrying) {
     const tokenUrl = source.url.href
     if (source === main) setState({ status: 'error', code, retrying })
     // The one refused may be another user.
     if (status >= 400 && status < 500 && !retrying) forgetOne(source)
     warn(code, tokenUrl, hintFor(code, source.url))
-    if (!retrying || source.failures === 1) emit('error', { tokenUrl, code, status, retrying })
+    if (!retrying || source.failures === 1) emit('error', { tokenUrl, code, status, retrying, requestId })
   },
   rested: () => followers.forEach((follower) => follower.serve()),
 }
@@ -143,14 +143,14 @@ function forgetOne(source: Source): void {
   for (const follower of followers) follower.forget(source)
 }
 
-function endSession(reason: string, from: Iterable<Source>, code = ''): void {
+function endSession(reason: string, from: Iterable<Source>, code = '', requestId?: string): void {
   for (const { broker } of from) tell({ broker, subject: null })
   signedOut = true
   worthAsking = false
   endedByBroker = reason === 'session'
   setState({ status: 'signed-out', code })
   forgetUser()
-  emit('signed-out', { reason, code })
+  emit('signed-out', { reason, code, requestId })
 }
 
 /** Another user elsewhere is a reason to ask, no more. */

@@ -48,6 +48,8 @@ const PASSING: [string, Answer | 'no-cors'][] = [
   ['an answer that is cut off', { body: '{"token":"half-a-tok' }],
 ]
 
+const requestIdOf = (answer: Answer | 'no-cors') => Object(answer).headers?.['X-Request-Id']
+
 describe('A temporary fault', () => {
   test.each(PASSING)('is followed by a retry: %s', async (_name, answer) => {
     stage.broker.script = thenGood(answer)
@@ -59,16 +61,21 @@ describe('A temporary fault', () => {
     const [first = 0, second = 0] = await fetchedAt()
     expect(second - first).toBeGreaterThanOrEqual(500)
     expect(second - first).toBeLessThan(2_500)
-    expect(await errors()).toMatchObject([{ retrying: true }])
+    expect(await errors()).toMatchObject([{ retrying: true, requestId: requestIdOf(answer) }])
   })
 })
 
+const requestId = 'request-1'
 const LASTING: [string, Answer, object][] = [
-  ['a foreign origin', refusal(403, 'origin_not_allowed'), { code: 'origin_not_allowed', status: 403 }],
+  ['a foreign origin', refusal(403, 'origin_not_allowed'), { code: 'origin_not_allowed', requestId }],
   ['no usable email', refusal(403, 'identity_unusable'), { code: 'identity_unusable', status: 403 }],
-  ['a path that is not there', { status: 404, body: html }, { code: 'http_404', status: 404 }],
+  [
+    'a path that is not there',
+    { status: 404, body: html },
+    { code: 'http_404', status: 404, requestId: undefined },
+  ],
   ['a refused key', refusal(500, 'vendor_rejected_credentials'), { code: 'vendor_rejected_credentials' }],
-  ['a bug', refusal(500, 'internal'), { code: 'internal', status: 500 }],
+  ['a bug', refusal(500, 'internal'), { code: 'internal', status: 500, requestId }],
   ['502 with a code', refusal(502, 'vendor_bad_response'), { code: 'vendor_bad_response', status: 502 }],
   ['a login page', { body: html }, { code: 'no_token', status: 200 }],
   ['a redirect to one', { status: 302, headers: { Location: '/login' } }, { code: 'no_token', status: 0 }],

@@ -149,7 +149,11 @@ describe('A session that the broker refuses', () => {
   test('is reported to the page once and not requested again', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
-    await expectSeen(page, 'signed-out', { reason: 'session', code: 'session_missing' })
+    await expectSeen(page, 'signed-out', {
+      reason: 'session',
+      code: 'session_missing',
+      requestId: 'request-1',
+    })
     await askAgain(page)
     await page.clock.runFor(600_000)
     await page.evaluate(() => dispatchEvent(new Event('online')))

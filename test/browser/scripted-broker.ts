@@ -43,7 +43,7 @@ export function heldBack(script: Script): { script: Script; letGo(): void } {
 /** A refusal as the broker words it. */
 export const refusal = (status: number, code: string, headers: Record<string, string> = {}): Answer => ({
   status,
-  headers: { 'Content-Type': 'application/problem+json', ...headers },
+  headers: { 'Content-Type': 'application/problem+json', 'X-Request-Id': 'request-1', ...headers },
   body: { type: `urn:returning-ai-token-broker:${code}`, title: code, status, code },
 })
 
@@ -74,7 +74,7 @@ export async function startScriptedBroker(name: string): Promise<ScriptedBroker>
 function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): void {
   response.setHeader('Access-Control-Allow-Origin', headers.origin ?? '*')
   response.setHeader('Access-Control-Allow-Credentials', 'true')
-  response.setHeader('Access-Control-Expose-Headers', 'Retry-After')
+  response.setHeader('Access-Control-Expose-Headers', 'Retry-After,X-Request-Id')
   response.setHeader('Access-Control-Allow-Headers', 'Authorization')
 }
 
