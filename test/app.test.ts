@@ -59,7 +59,7 @@ describe('What is served', () => {
     })
   })
 
-  it.each(['/healthz', '/readyz'])('GET %s says ok, and nothing else', async (path) => {
+  it.each(['/healthz', '/readyz'])('GET %s answers ok and nothing else', async (path) => {
     const { body } = await ask({ path })
     expect(JSON.parse(body)).toEqual({ status: 'ok' })
   })
@@ -263,7 +263,7 @@ describe('Paths are exact', () => {
   )
 })
 
-describe('No answer, whoever the caller is,', () => {
+describe('No answer to any caller', () => {
   it('sets a cookie, names its framework or allows another origin', async () => {
     for (const path of ['/', '/config.json', '/bridge.js', '/healthz', '/widget-token', '/nowhere']) {
       const { headers } = await ask({ path, headers: { origin: 'https://evil.example' } })

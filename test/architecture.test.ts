@@ -59,12 +59,12 @@ function mayImport(from: string, to: string): boolean {
 const describeImport = ({ name, target }: { name: string; target: string }) => `${name} imports ${target}`
 
 describe('The source', () => {
-  it('has no room that the order does not name', () => {
+  it('has no folder that the layer order does not list', () => {
     const rooms = new Set(files.map(({ name }) => roomOf(name)))
     expect([...rooms].filter((room) => !floors.includes(room) && leaves[room] === undefined)).toEqual([])
   })
 
-  it('imports in one direction only, and nothing of a leaf', () => {
+  it('imports in one direction only, and never from a leaf', () => {
     const upward = imports.filter(
       ({ name, target, ours }) => ours && !mayImport(roomOf(name), roomOf(target)),
     )
@@ -72,14 +72,14 @@ describe('The source', () => {
     expect(upward.map(describeImport)).toEqual([])
   })
 
-  it('speaks to the network and to Redis in outbound/ alone, and in the bench', () => {
+  it('connects to the network and to Redis only in outbound/ and in the bench', () => {
     const clients = imports.filter(({ target }) => /^(undici|@redis\/client|node:https)(\/|$)/.test(target))
     const strays = clients.filter(({ name }) => !/^(outbound|bench)\//.test(name))
     expect(clients.length).toBeGreaterThan(3)
     expect(strays.map(describeImport)).toEqual([])
   })
 
-  it('imports no internals of a package but in one fenced file', () => {
+  it('imports the internals of a package in one fenced file only', () => {
     const deep = imports.filter(
       ({ name, target, ours }) =>
         !ours && name !== fence && /^(@[^/]+\/)?[^/:@]+\//.test(target) && !isExported(target),
@@ -87,14 +87,14 @@ describe('The source', () => {
     expect(deep.map(describeImport)).toEqual([])
   })
 
-  it('finds behind that fence what undici exports', () => {
+  it('imports only paths that undici exports there', () => {
     const whole = Object.values(require('undici') as Record<string, unknown>)
     const paths = imports.filter(({ name, target }) => name === fence && target.startsWith('undici/'))
     expect(paths.length).toBeGreaterThan(0)
     for (const { target } of paths) expect(whole).toContain(require(target))
   })
 
-  it('touches the process in its entries alone', () => {
+  it('uses the process global only in its entry points', () => {
     const touching = files
       .filter(({ text }) => /(?<!\.)\bprocess\.|'node:process'/.test(withoutComments(text)))
       .map(({ name }) => name)

@@ -98,7 +98,7 @@ describe('Random input', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  it('as bytes gets the same', async () => {
+  it('as raw bytes gets the same', async () => {
     await fc.assert(
       fc.asyncProperty(latin1, async (bytes) => {
         for (const { status } of await sendAll(bytes)) expect(status).toBeLessThan(500)

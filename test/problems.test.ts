@@ -90,7 +90,7 @@ describe('The last error handler', () => {
     ['/passes-on', 'RangeError'],
     ['/rejects-text', 'string'],
   ])(
-    'makes of whatever %s an internal problem, and tells the log where it arose',
+    'turns an error of %s into an internal problem, and logs where it was thrown',
     async (path, errorName) => {
       const answer = await send(origin, { path })
       expectProblem(answer, 500, 'internal')

@@ -58,7 +58,7 @@ async function occupyPort(): Promise<number> {
 }
 
 describe('The start', () => {
-  it('with --check-config says yes or no, and opens no port', async () => {
+  it('with --check-config reports whether the settings are valid, and opens no port', async () => {
     const port = await occupyPort()
     const options = { args: ['--check-config'] }
     const good = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) }, options)
@@ -74,7 +74,7 @@ describe('The start', () => {
     expect(bad.said.stdout).toBe('')
   })
 
-  it('reads .env, and what the environment says goes first', async () => {
+  it('reads .env, and the environment takes precedence', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'env-'))
     const settings = Object.entries({ ...validEnvironment, PORT: 'planted' })
     writeFileSync(join(cwd, '.env'), settings.map(([name, value]) => `${name}=${value}\n`).join(''))
@@ -97,7 +97,7 @@ describe('The start', () => {
     })
   })
 
-  it('on a busy port ends with one sentence', async () => {
+  it('on a port that is in use ends with one sentence', async () => {
     const port = await occupyPort()
     const broker = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) })
     expect((await broker.ended).code).toBe(1)
@@ -164,7 +164,7 @@ describe('SIGTERM', () => {
     expect((await answer).status).toBe(200)
   })
 
-  it('is not held up by who has sent nothing, half a header, or keeps an idle connection', async () => {
+  it('is not delayed by a client that has sent nothing or half a header, or keeps an idle connection', async () => {
     const { child, port, ended } = await start()
     const silent = connect(port, '127.0.0.1')
     const half = connect(port, '127.0.0.1')
@@ -178,7 +178,7 @@ describe('SIGTERM', () => {
     half.destroy()
   })
 
-  it('with a vendor that hangs gives who waits a 503 at the hard end, and ends with 1', async () => {
+  it('while the vendor hangs answers waiting callers with 503 at the timeout, and exits with 1', async () => {
     const { child, port, ended, findLine } = await start({ SHUTDOWN_TIMEOUT_MS: '600' })
     const { asked, release } = vendor.hold()
     const answer = askToken(port)
@@ -193,7 +193,7 @@ describe('SIGTERM', () => {
     release()
   })
 
-  it('and another signal ends it at once', async () => {
+  it('followed by another signal ends it at once', async () => {
     const { child, port, ended, findLine, said } = await start(forever)
     const { asked, release } = vendor.hold()
     const answer = askToken(port)
@@ -230,7 +230,7 @@ describe('SIGHUP', () => {
     expect((await ended).code).toBe(0)
   })
 
-  it('after SIGTERM ends it at once, as any second signal', async () => {
+  it('after SIGTERM ends it at once, like any second signal', async () => {
     const { child, port, ended, findLine } = await start({ SHUTDOWN_DELAY_MS: '4000' })
     const { asked, release } = vendor.hold()
     const answer = askToken(port)
@@ -287,7 +287,7 @@ describe('A log that nobody reads', () => {
     expect((await ended).code).toBe(0)
   })
 
-  it.each(['SIGTERM', 'SIGUSR2'] as const)('stuck for good, holds up no end by %s', async (signal) => {
+  it.each(['SIGTERM', 'SIGUSR2'] as const)('stuck for good, does not delay the end by %s', async (signal) => {
     const bug = "process.on('SIGUSR2', () => { throw new Error('a bug') })"
     const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(bug)}`]
     const { child, port, ended } = await start({}, { nodeArgs })

@@ -104,7 +104,7 @@ describe('A token', () => {
     expect([await ask(), await ask()]).toEqual(['token-1', 'token-2'])
   })
 
-  it('is of one credential of one user with one email, and of one ring of keys', async () => {
+  it('belongs to one credential of one user with one email, and to one key ring', async () => {
     const { ask } = startTokens()
     const asked = [
       await ask(),
@@ -117,14 +117,14 @@ describe('A token', () => {
     expect(asked).toEqual(['token-1', 'token-2', 'token-3', 'token-1', 'token-4', 'token-5'])
   })
 
-  it('in the making is shared only with the same user, even if the credential changes hands meanwhile', async () => {
+  it('that is being minted is shared only with the same user, even if the credential changes hands meanwhile', async () => {
     const { ask } = startTokens()
     const bob = { ...ada, subject: 'bob' }
     const asked = [ask(), ask(), ask({ session: bob }), ask({ session: withEmail(bob, 'bob@example.com') })]
     expect(await Promise.all(asked)).toEqual(['token-1', 'token-1', 'token-2', 'token-3'])
   })
 
-  it('that is requested anew replaces the old one, if the vendor issues it', async () => {
+  it('that is requested again replaces the old one, if the vendor issues it', async () => {
     let down = false
     const change = () => {
       if (down) throw new Error('vendor down')

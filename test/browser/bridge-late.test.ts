@@ -136,7 +136,7 @@ describe('A refusal of one token URL', () => {
 })
 
 describe('A page that is prerendered', () => {
-  test('asks nothing before it is shown, and then for the user of that moment', async () => {
+  test('requests nothing before it is shown, and then a token for the current user', async () => {
     const prerendering = `<script>
       let hidden = true
       Object.defineProperty(Document.prototype, 'prerendering', { get: () => hidden, configurable: true })
@@ -164,7 +164,7 @@ describe('A page with a polluted Object.prototype', () => {
 })
 
 describe('An old browser', () => {
-  test('is served without AbortSignal.timeout, BroadcastChannel and locks', async () => {
+  test('is served without AbortSignal.timeout, BroadcastChannel and Web Locks', async () => {
     const remove = `<script>
       delete AbortSignal.timeout
       delete window.BroadcastChannel
@@ -201,7 +201,7 @@ describe('returningAI', () => {
     expect(stage.broker.asked().length).toBeLessThanOrEqual(3)
   })
 
-  test('takes over where the document is written anew, quietly', async () => {
+  test('takes over quietly when the document is written again', async () => {
     const page = await stage.open(stage.script())
     await expectAsked(stage, 1)
     await page.evaluate((html) => {

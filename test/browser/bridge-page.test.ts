@@ -88,7 +88,7 @@ describe('A hostile page', () => {
 })
 
 describe('The bridge', () => {
-  test('adds one name to the page, which nothing can replace', async () => {
+  test('adds one global to the page, which nothing can replace', async () => {
     const page = await stage.open('<body></body>')
     const before = await page.evaluate(namesOfPage)
     await page.addScriptTag({ url: `${stage.broker.origin}/bridge.js` })
@@ -104,7 +104,7 @@ describe('The bridge', () => {
     expect(stage.broker.asked()).toHaveLength(1)
   })
 
-  test('reports that it was loaded as a module, and leaves nothing half done', async () => {
+  test('reports that it was loaded as a module, and does nothing else', async () => {
     const errors: string[] = []
     const context = await stage.browser.newContext()
     context.on('weberror', (event) => void errors.push(event.error().message))

@@ -109,7 +109,7 @@ describe('A warning', () => {
     ['rate_limited', refusal(429, 'rate_limited')],
     ['session_missing', refusal(401, 'session_missing')],
     ['no_token', { body: { other: 'secret-token' } }],
-  ])('says once for each cause what to check, without a token: %s', async (code, answer) => {
+  ])('says what to check once for each cause, without a token: %s', async (code, answer) => {
     stage.broker.script = () => answer
     const page = await stage.open('<body></body>', { clock: true })
     const warnings: string[] = []

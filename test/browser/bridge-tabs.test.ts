@@ -119,7 +119,7 @@ describe('Many tabs', () => {
     expect(stage.broker.asked()).toHaveLength(2)
   })
 
-  test('change to the new user together', async () => {
+  test('switch to the new user together', async () => {
     const one = await openTab()
     await expectHeard(stage, one, [['ann-token-1']])
     stage.broker.script = answerAs('bob')
@@ -139,7 +139,7 @@ describe('Many tabs', () => {
     expect(await stage.heard(two)).toEqual([[]])
   })
 
-  test('that keep disagreeing come to rest', async () => {
+  test('that keep disagreeing about the user stop asking', async () => {
     stage.broker.script = (request, count) => answerAs(count % 2 ? 'ann' : 'bob')(request, count)
     const [one, two] = [await openTab(), await openTab()]
     await expect.poll(async () => (await stage.heard(one)).flat().length, eventually).toBeGreaterThan(0)

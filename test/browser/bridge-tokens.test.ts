@@ -129,7 +129,7 @@ describe('A further request of the same widget', () => {
     await expectAsked(stage, 2)
   })
 
-  test('costs nothing before the first was answered', async () => {
+  test('is not sent before the first was answered', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())

@@ -42,7 +42,7 @@ const attributes = (page: Page) =>
   )
 
 describe('The keeper of embed tokens', () => {
-  test.each(['before', 'after'])('makes the tag with its token, the SDK %s it', async (order) => {
+  test.each(['before', 'after'])('adds the tag with its token, the SDK %s it', async (order) => {
     const page = await stage.open(
       (order === 'before' ? SDK : '') + keeper() + embed + (order === 'after' ? SDK : ''),
     )
@@ -56,7 +56,7 @@ describe('The keeper of embed tokens', () => {
     await expectAsked(stage, 1)
   })
 
-  test('mints one each, in turn, with data-per-tag', async () => {
+  test('mints one token for each tag, in turn, with data-per-tag', async () => {
     const page = await stage.open(SDK + keeper('data-per-tag') + embed.repeat(3))
     await expect.poll(() => taken(page), eventually).toEqual(['ann-1', 'ann-2', 'ann-3'])
     await expectAsked(stage, 3)
@@ -72,7 +72,7 @@ describe('The keeper of embed tokens', () => {
     expect(await taken(page)).toEqual(['ann-1'])
   })
 
-  test('makes the tag anew for another user', async () => {
+  test('replaces the tag for another user', async () => {
     const page = await stage.open(SDK + keeper() + embed)
     await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
     stage.broker.script = embedAs('bob')
@@ -88,7 +88,7 @@ describe('The keeper of embed tokens', () => {
     expect(await attributes(page)).toEqual([])
   })
 
-  test('makes nothing without a session', async () => {
+  test('adds no tag without a session', async () => {
     stage.broker.script = () => refusal(401, 'session_missing')
     const page = await stage.open(SDK + keeper() + embed)
     await expectSeen(page, 'signed-out', { reason: 'session' })

@@ -17,7 +17,7 @@ function asNobody(work: () => unknown): unknown {
   }
 }
 
-it('A file that the broker may not read is told with its mode and owner', () => {
+it('A file that the broker may not read is reported with its mode and owner', () => {
   // Not in the folder of this run, which nobody else may enter.
   const folder = mkdtempSync('/tmp/secret-')
   atEnd(() => rmSync(folder, { recursive: true }))

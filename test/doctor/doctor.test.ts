@@ -64,7 +64,7 @@ async function examineBehind(spoil: Parameters<typeof openFront>[1], changes: Re
 }
 
 describe('The doctor', () => {
-  it('finds nothing wrong with a good deployment', async () => {
+  it('passes every check of a good deployment', async () => {
     const { code, ok, checks, stderr } = await examine()
     const failed = checks.filter(({ status }) => status !== 'pass')
     expect(failed).toEqual([expect.objectContaining({ id: 'https', status: 'warn' })])
@@ -112,7 +112,7 @@ describe('The doctor', () => {
     }
   })
 
-  it('says what is missing without an address and a user', async () => {
+  it('says which checks need an address and a user', async () => {
     const { code, checks } = await diagnose([], environment)
     const skipped = checks.filter(({ status }) => status === 'skipped')
     expect(skipped.map(({ id }) => id)).toEqual(['vendor_signin', ...ids.slice(6)])

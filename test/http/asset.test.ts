@@ -69,7 +69,7 @@ describe('A file of the page', () => {
     expect(again.body).toHaveLength(0)
   })
 
-  it('tells its compressed length to a HEAD request', async () => {
+  it('has its compressed length in the answer to a HEAD request', async () => {
     const { headers, body } = await get('/bridge.js', { 'accept-encoding': 'br' }, 'HEAD')
     expect(body).toHaveLength(0)
     const { body: whole } = await get('/bridge.js', { 'accept-encoding': 'br' })

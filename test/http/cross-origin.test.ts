@@ -122,7 +122,7 @@ describe('PUBLIC_URL', () => {
   }
 
   it.each(['https://widgets.example.com', 'https://www.brand.example:8443', 'http://internal:3000'])(
-    'is our own origin beside Host: %s passes',
+    'is the broker’s own origin, like Host: %s passes',
     async (origin) => {
       expect(await statusOf({ origin })).toBe(200)
     },

@@ -95,15 +95,12 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     expect(await ask()).toBe('tls_failure')
   })
 
-  it.each(['localhost', 'other.test, localhost', '*'])(
-    'is not gone through for NO_PROXY=%s',
-    async (noProxy) => {
-      vendor = await startRawVendor(giveToken, certificates.valid)
-      open({ httpsProxy: proxy.url, noProxy })
-      expect(await ask()).toBe(200)
-      expect(proxy.tunnels).toEqual([])
-    },
-  )
+  it.each(['localhost', 'other.test, localhost', '*'])('is bypassed for NO_PROXY=%s', async (noProxy) => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    open({ httpsProxy: proxy.url, noProxy })
+    expect(await ask()).toBe(200)
+    expect(proxy.tunnels).toEqual([])
+  })
 
   it('is not used for http', async () => {
     vendor = await startRawVendor()
@@ -175,9 +172,9 @@ describe('A call', () => {
   })
 
   it.each([
-    ['a new one', 1, 'reset'],
-    ['one that had answered before', 2, 'stale_socket'],
-  ])('that loses its connection, %s, says which connection it was', async (_which, dies, detail) => {
+    ['a new connection', 1, 'reset'],
+    ['a connection that had answered before', 2, 'stale_socket'],
+  ])('that loses %s reports which kind it was', async (_which, dies, detail) => {
     vendor = await startRawVendor((socket, nth) => {
       if (nth === dies) socket.resetAndDestroy()
       else giveToken(socket, nth)
@@ -187,7 +184,7 @@ describe('A call', () => {
     expect(await ask()).toBe(detail)
   })
 
-  it('says only that it failed if a header cannot be sent', async () => {
+  it('reports only that it failed if a header cannot be sent', async () => {
     vendor = await startRawVendor()
     open()
     expect(await ask({ headers: { key: 'secret\r\nx: 1' } })).toBe('protocol_error')

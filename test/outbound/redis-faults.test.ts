@@ -49,7 +49,7 @@ describe.skipIf(redisMissing)(`the faults of a Redis ${redisMissing ?? ''}`, () 
     await server.close()
   })
 
-  test('A user without the right to read is told from a wrong login', async () => {
+  test('A user without the right to read and a wrong login have different outcomes', async () => {
     const admin = await createClient({ url: server.url }).connect()
     await admin.sendCommand(['ACL', 'SETUSER', 'limited', 'on', '>pw', '~*', '+ping'])
     admin.destroy()
@@ -61,7 +61,7 @@ describe.skipIf(redisMissing)(`the faults of a Redis ${redisMissing ?? ''}`, () 
   })
 
   test.skipIf(opensslMissing)(
-    'A certificate that nobody trusts is told from a server that is away',
+    'An untrusted certificate and a server that is down have different outcomes',
     async () => {
       const secure = createTlsServer(makeCertificates().selfSigned, (socket) => void socket.end())
       secure.on('tlsClientError', () => undefined)

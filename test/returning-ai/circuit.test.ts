@@ -83,7 +83,7 @@ describe('The circuit', () => {
     expect(changes).toEqual([])
   })
 
-  it('forgives a user whose next call goes well', async () => {
+  it('no longer counts a user whose next call succeeds', async () => {
     await crowd(9, 'outage')
     await crowd(9, 'success')
     await call('another', 'outage')
@@ -100,7 +100,7 @@ describe('The circuit', () => {
     expect(changes).toEqual(expected)
   })
 
-  it.each(['refusal', 'nothing'] as const)('is not opened by calls that end as %s', async (end) => {
+  it.each(['refusal', 'nothing'] as const)('is not opened by calls whose outcome is %s', async (end) => {
     await crowd(50, end)
     expect(changes).toEqual([])
   })
@@ -172,7 +172,7 @@ describe('An open circuit', () => {
 })
 
 describe('A call that began before the outage', () => {
-  it('and ends after the recovery says nothing about the vendor as it is now', async () => {
+  it('and fails after the recovery does not count against the vendor', async () => {
     const hanging = defer()
     const old = Array.from({ length: 20 }, (_, nth) => call(`patient-${nth}`, hanging.promise))
     await open()

@@ -39,7 +39,7 @@ describe('One user in trouble at the vendor', () => {
     ['an account for which the vendor fails', ['eve'], 504, {}],
     ['three accounts for which the vendor fails', ['eve', 'mallory', 'trudy'], 504, {}],
     ['an account that the vendor tells to wait', ['eve'], 429, { 'retry-after': '300' }],
-  ])('costs the others nothing: %s', async (_name, troubled, status, headers) => {
+  ])('does not affect the others: %s', async (_name, troubled, status, headers) => {
     failFor(troubled, status, headers)
     expect(await serve(troubled, 60)).toEqual(Array(60).fill(200))
   })

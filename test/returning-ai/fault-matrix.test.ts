@@ -165,7 +165,7 @@ describe('A vendor that cannot be reached', () => {
   })
 
   it.skipIf(opensslMissing)(
-    "because its certificate is its own is an operator's turn, and sees no request",
+    'because its certificate is its own is a problem for the operator, and it receives no request',
     async () => {
       vendor = await startRawVendor(giveToken, certificates.selfSigned)
       broker = await startBroker({ WIDGET_BASE_URL: vendor.url })

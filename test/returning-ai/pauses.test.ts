@@ -27,7 +27,7 @@ function meet(user: string, seconds: number): void {
 }
 
 describe('A pause', () => {
-  it('of one user binds that user with that key alone, until its end', () => {
+  it('of one user applies to that user and key only, until its end', () => {
     meet('ada', 60)
     expect(enter('ada')).toBe('60')
     expect(enter('ada', 'key-2')).toBe('ok')
@@ -36,7 +36,7 @@ describe('A pause', () => {
     expect(enter('ada')).toBe('ok')
   })
 
-  it('that a second user meets after the first has ended binds each of them alone', () => {
+  it('that a second user gets after the first has ended applies to each of them alone', () => {
     meet('ada', 1)
     nowMs += 1_000
     meet('bob', 60)
@@ -57,7 +57,7 @@ describe('The pause of a key', () => {
     meet('bob', 60)
   })
 
-  it('lasts as long as the second user was told, and binds nobody with another key', () => {
+  it('lasts as long as the second user’s, and does not apply to another key', () => {
     expect(enter('cem')).toBe('60')
     expect(enter('cem', 'key-2')).toBe('ok')
   })
@@ -79,7 +79,7 @@ describe('The pause of a key', () => {
     expect(enter('cem')).toBe('ok')
   })
 
-  it('ends with the first success, but for the users who met it', () => {
+  it('ends with the first success, except for the users who got it', () => {
     nowMs += 5_000
     expect(enter('cem')).toBe('ok')
     pauses.succeeded('key-1', nowMs)
@@ -92,7 +92,7 @@ describe('The pause of a key', () => {
     expect(enter('dan')).toBe('60')
   })
 
-  it('begins again when its trial is told to wait, too', () => {
+  it('begins again when its trial call is also told to wait', () => {
     nowMs += 5_000
     expect(enter('cem')).toBe('ok')
     meet('cem', 120)

@@ -35,7 +35,7 @@ describe('A token of the vendor', () => {
   })
 
   it.each(['opaque-token-1', 'not.a.jwt', '"<>&{}=1', 'x'.repeat(8192)])(
-    'is handed on as it is when it is no JWT: $0',
+    'is passed on unchanged if it is not a JWT: $0',
     async (token) => {
       say(token)
       expect(await ask()).toEqual({ token, subject: expect.any(String) })

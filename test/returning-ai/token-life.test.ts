@@ -25,7 +25,7 @@ async function lifeOf(claims: object, headers: Record<string, string> = {}) {
 const about = (seconds: number) => expect.closeTo(seconds - 1, -0.5)
 
 describe('The life of a token', () => {
-  it('ends at its exp by the Date of the answer, wherever our clock stands', async () => {
+  it('is computed from its exp and the Date of the answer, whatever the time of this machine', async () => {
     const hour = 3600
     expect(await lifeOf({ exp: nowSeconds() + hour + 120 }, { date: dateIn(hour) })).toEqual(about(120))
     expect(await lifeOf({ exp: nowSeconds() - hour + 120 }, { date: dateIn(-hour) })).toEqual(about(120))
@@ -37,23 +37,23 @@ describe('The life of a token', () => {
     expect(await lifeOf({ iat, exp: iat + 60 })).toEqual(about(60))
   })
 
-  it('is what the Date leaves of it for a token that was made before', async () => {
+  it('is the remaining part, by the Date, for a token that was minted earlier', async () => {
     const iat = nowSeconds() - 200
     expect(await lifeOf({ iat, exp: iat + 300 }, { date: dateIn(0) })).toEqual(about(100))
   })
 
   it.each<Record<string, string>>([{}, { date: 'yesterday' }, { date: 'NaN' }])(
-    'is told by our own clock with %j alone',
+    'is computed with the clock of this machine if the answer has only %j',
     async (headers) => {
       expect(await lifeOf({ exp: nowSeconds() + 90 }, headers)).toEqual(about(90))
     },
   )
 
-  it.each([{ iat: 9e12 }, { iat: '1' }, { iat: null }])('takes no notice of %j', async (claims) => {
+  it.each([{ iat: 9e12 }, { iat: '1' }, { iat: null }])('ignores %j', async (claims) => {
     expect(await lifeOf({ ...claims, exp: nowSeconds() + 90 }, { date: dateIn(0) })).toEqual(about(90))
   })
 
-  it('is over for a token that had ended when the vendor gave it', async () => {
+  it('is zero for a token that had expired when the vendor sent it', async () => {
     expect(await lifeOf({ exp: nowSeconds() + 5 }, { date: dateIn(10) })).toBe(0)
   })
 

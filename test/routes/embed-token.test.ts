@@ -47,7 +47,7 @@ const sentBodies = () => api.requests.map(({ body }) => JSON.parse(body))
 const issuedLines = () => broker.logLines().filter(({ event }) => event === 'token_issued')
 
 describe('POST /embed-token', () => {
-  it('answers a token for the identifiers of the verified session, and for nothing else of the request', async () => {
+  it('issues a token for the identifiers of the verified session, whatever else the request contains', async () => {
     const { response, status, body } = await ask()
     expect(status).toBe(200)
     expect(body).toEqual({
@@ -126,7 +126,7 @@ describe('POST /embed-token', () => {
     { embedToken: 'a-token-at-the-top' },
     { data: { token: 'a-token-of-the-other-door' } },
     { data: { embedToken: 'has a space' } },
-  ])('takes %j for a bad response', async (answer) => {
+  ])('treats %j as a bad response', async (answer) => {
     api.answerWith((response) => void response.end(JSON.stringify(answer)))
     const { body, response } = await ask()
     expect(body).toMatchObject({ status: 500, code: 'vendor_bad_response' })
@@ -135,7 +135,7 @@ describe('POST /embed-token', () => {
     })
   })
 
-  it('says once that the access key is refused, and which settings to check', async () => {
+  it('logs once that the access key is refused, and which settings to check', async () => {
     api.answerWith((response) => void response.writeHead(401).end())
     for (let nth = 0; nth < 2; nth += 1)
       expect((await ask()).body).toMatchObject({ status: 500, code: 'vendor_rejected_credentials' })
@@ -200,7 +200,7 @@ describe('The doors', () => {
     expect((await ask()).status).toBe(200)
   })
 
-  it('ask for what each needs: a session without an email gets an embed token alone', async () => {
+  it('require only what they need: a session without an email gets an embed token, but no widget token', async () => {
     await start({ RAI_USER_IDENTIFIERS: 'data-customer-id=sub' })
     const authorization = `Bearer ${await signSession({ email: undefined })}`
     expect(await (await broker.askToken({ authorization })).json()).toMatchObject({
@@ -209,7 +209,7 @@ describe('The doors', () => {
     expect((await ask({ email: undefined })).status).toBe(200)
   })
 
-  it('count each user for themselves', async () => {
+  it('count the requests of a user separately', async () => {
     await start({ RATE_LIMIT_PER_MINUTE: '1' })
     expect((await ask()).status).toBe(200)
     expect((await ask()).body).toMatchObject({ status: 429, code: 'rate_limited' })

@@ -56,7 +56,7 @@ describe('A mobile app with a bearer token of its own', () => {
     })
   })
 
-  it('is told to sign in again once its session has ended', async () => {
+  it('gets 401 once its session has ended', async () => {
     const token = await provider.signIn('ada@example.com')
     expect((await embedTokenProvider(token)).status).toBe(200)
     await provider.revoke(token)
@@ -65,7 +65,7 @@ describe('A mobile app with a bearer token of its own', () => {
     expect((await embedTokenProvider(await provider.signIn('ada@example.com'))).status).toBe(200)
   })
 
-  it('is told for how long to wait over its limit', async () => {
+  it('gets 429 with Retry-After over its limit', async () => {
     await start({ RATE_LIMIT_PER_MINUTE: '1' })
     const token = await provider.signIn('ada@example.com')
     await embedTokenProvider(token)
@@ -76,7 +76,7 @@ describe('A mobile app with a bearer token of its own', () => {
     })
   })
 
-  it('is told to wait while the vendor is away, and gets its token afterwards', async () => {
+  it('gets 503 with Retry-After while the vendor is down, and its token afterwards', async () => {
     const token = await provider.signIn('ada@example.com')
     api.answerWith((response) => void response.writeHead(504).end())
     expect(await embedTokenProvider(token)).toMatchObject({

@@ -149,7 +149,7 @@ describe('Access Key Embed', () => {
     expect(await errorOf(await validate(data.accessToken))).toEqual([401, 'token_refused'])
   })
 
-  test('takes an embed token for nothing else, and no widget token for an embed token', async () => {
+  test('accepts an embed token for nothing else, and no widget token as an embed token', async () => {
     expect((await readWidget('store-widget', await mintEmbedToken())).status).toBe(401)
     expect(await errorOf(await validate(await mintToken()))).toEqual([401, 'token_refused'])
     expect(await errorOf(await postJson(validatePath, {}))).toEqual([400, 'request_malformed'])

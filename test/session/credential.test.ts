@@ -115,17 +115,17 @@ describe('A cookie', () => {
     expect(await readFrom('cookie:sid', lines)).toEqual(ambiguous)
   })
 
-  test('A cookie by the name of __proto__ is a cookie like any other', async () => {
+  test('A cookie named __proto__ is a cookie like any other', async () => {
     expect(await readFrom('cookie:__proto__', [['Cookie', '__proto__=a']])).toEqual({ credential: 'a' })
     expect(await readFrom('cookie:__proto__', [['Cookie', 'sid=a']])).toEqual({})
   })
 
-  test('Among two hundred cookies with names alike, the one of exactly the name is read', async () => {
+  test('Among two hundred cookies with similar names, the one with exactly this name is read', async () => {
     const many = Array.from({ length: 200 }, (_, index) => `sid${index}=value-of-this-cookie`).join('; ')
     expect(await readFrom('cookie:sid', [['Cookie', `${many}; sid=a`]])).toEqual({ credential: 'a' })
   })
 
-  test('That cannot be decoded, 2,500 times over, costs hardly more than one that can', async () => {
+  test('2,500 cookies that cannot be decoded cost hardly more than one that can', async () => {
     expect(await timeOf('sid=%;')).toBeLessThan(5 * (await timeOf('sid=a;')))
   })
 })

@@ -86,7 +86,7 @@ describe('an issuer alone', () => {
     expect(provider.received).toHaveLength(1)
   })
 
-  it('is an outage when its document is moved: a redirect is not followed', async () => {
+  it('is an outage when its document has moved, because redirects are not followed', async () => {
     provider.answer = (_request, response) => void response.writeHead(302, { Location: '/elsewhere' }).end()
     door = await openDoor([createJwt(provider.origin)])
     const token = bearer(createToken({ claims: { iss: provider.origin } }))

@@ -280,7 +280,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   })
 
   describe('a store out of reach', () => {
-    test('A store that dies is an outage, told at once and with a time to come back, until it is there again', async () => {
+    test('A store that stops is an outage, reported at once and with Retry-After, until it is back', async () => {
       const own = await createRedisServer()
       const door = await openStoreDoor({ storeUrl: own.url })
       const cookie = [

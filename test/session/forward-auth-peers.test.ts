@@ -53,7 +53,7 @@ function startDomain(broker: RunningBroker): Promise<Nginx> {
 }
 
 describe('An app with passport and express-session', () => {
-  test('Its signed-in user gets a token in that name, by the cookie alone', async () => {
+  test('Its signed-in user gets a token by the cookie alone', async () => {
     const broker = await startForwardBroker('/api/me')
     const cookie = await signIn(club.origin, 'ada@example.com')
     const answer = await askToken(broker.url, page, ['Cookie', cookie])
@@ -76,7 +76,7 @@ describe('An app with passport and express-session', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  test('Signed out there is signed out here, once the remembered answer has run out', async () => {
+  test('A sign-out there is a sign-out here, once the remembered answer has expired', async () => {
     const broker = await startForwardBroker('/api/me', { SESSION_CACHE_SECONDS: '0' })
     const cookie = await signIn(club.origin, 'ada@example.com')
     expect(await askToken(broker.url, page, ['Cookie', cookie])).toMatchObject({ status: 200 })

@@ -48,8 +48,8 @@ async function openForwardDoor(changes: Changes = {}): Promise<Door> {
   return openDoor([verifier])
 }
 
-describe('What the endpoint is shown', () => {
-  test('The endpoint sees the cookies, the bearer token and Accept, at the configured address alone', async () => {
+describe('What the endpoint receives', () => {
+  test('The endpoint receives the cookies, the bearer token and Accept, at the configured address only', async () => {
     const door = await openForwardDoor()
     await door.ask([
       ['Cookie', 'sid=abc; theme=dark'],
@@ -109,14 +109,11 @@ describe('What counts as a credential', () => {
     ['Basic alone', [['Authorization', 'Basic YTpi']]],
     ['a bearer list', [['Authorization', 'Bearer a,b']]],
     ['a bearer scheme without a token', [['Authorization', 'Bearer']]],
-  ] as const)(
-    'A request with %s is without a session, and the endpoint is not asked.',
-    async (_, headers) => {
-      const door = await openForwardDoor()
-      const verdict = await door.ask(headers)
-      expect([verdict.code, endpoint.received.length]).toEqual(['session_missing', 0])
-    },
-  )
+  ] as const)('A request with %s is without a session, and the endpoint is not asked', async (_, headers) => {
+    const door = await openForwardDoor()
+    const verdict = await door.ask(headers)
+    expect([verdict.code, endpoint.received.length]).toEqual(['session_missing', 0])
+  })
 
   test('Two different Authorization lines are refused without asking the endpoint', async () => {
     const door = await openForwardDoor()
@@ -182,7 +179,7 @@ describe('What the endpoint answers', () => {
     'ada@example.com',
     true,
     7,
-  ])('200 with %j is signed out: nobody is named in it', async (answer) => {
+  ])('200 with %j is signed out, because it names no user', async (answer) => {
     endpoint.answer = answerJson(answer)
     const door = await openForwardDoor()
     const refusal = { status: 401, code: 'session_invalid', outcome: 'answer_without_user' }
@@ -213,7 +210,7 @@ describe('What the endpoint answers', () => {
   })
 
   test.each([201, 202, 204, 206, 300, 304, 400, 404, 405, 407, 418, 429, 500, 502, 503, 504])(
-    '%i is neither yes nor no',
+    '%i is an outage',
     async (status) => {
       endpoint.answer = answerJson(ada, status)
       const door = await openForwardDoor()
@@ -283,7 +280,7 @@ describe('What the log says of an answer without a user', () => {
     return lines.map((line) => (JSON.parse(line) as { fields: unknown }).fields)
   }
 
-  test('It names the fields that are there, once, and never what they hold', async () => {
+  test('It names the fields that are there, once, and never their values', async () => {
     const answer = { mail: 'ada@example.com', userId: 'u1', active: false, role: null }
     expect(await fieldsLogged(answer, answer)).toEqual([['mail', 'userId', 'active']])
     expect(lines.join()).not.toContain('ada')
@@ -293,7 +290,7 @@ describe('What the log says of an answer without a user', () => {
     expect(await fieldsLogged([{ user_id: 'ada@example.com' }])).toEqual([['0.user_id']])
   })
 
-  test('A mistyped claim is still named after signed-out visitors had an answer of another form', async () => {
+  test('A mistyped claim is still reported after signed-out visitors got an answer of another form', async () => {
     const [signedOut, signedIn] = [{ isLoggedIn: false }, { isLoggedIn: true, mail: 'ada@example.com' }]
     expect(await fieldsLogged(signedOut, signedIn)).toEqual([['isLoggedIn'], ['isLoggedIn', 'mail']])
   })
@@ -310,9 +307,12 @@ describe('What the log says of an answer without a user', () => {
     expect([logged.length, (logged[0] as string[]).length]).toEqual([10, 20])
   })
 
-  test.each([{}, null, [], { user: null }])('It says nothing of %j, which names nothing', async (answer) => {
-    expect(await fieldsLogged(answer)).toEqual([])
-  })
+  test.each([{}, null, [], { user: null }])(
+    'It says nothing about %j, which has no fields',
+    async (answer) => {
+      expect(await fieldsLogged(answer)).toEqual([])
+    },
+  )
 })
 
 describe('An endpoint that fails', () => {
@@ -349,7 +349,7 @@ describe('An endpoint that fails', () => {
     expect(await door.ask([cookie])).toMatchObject({ status: 200 })
   })
 
-  test('A connection that breaks as the request is sent is tried once more, and no more', async () => {
+  test('A request whose connection breaks is sent once more, and not again', async () => {
     let left = 1
     endpoint.answer = (request, response) => {
       if (left-- > 0) response.destroy()

@@ -140,7 +140,7 @@ describe('SESSION_FORWARD_COOKIES', () => {
     expect((await questionOf([cookies], only)).cookie).toBe('session=a=b; session.1="c')
   })
 
-  it('asks nothing for a visitor who has only other cookies', async () => {
+  it('does not ask about a visitor who has only other cookies', async () => {
     await open(only)
     const { status, body } = await ask(['Cookie', '_ga=1; xsession=abc'])
     expect([status, JSON.parse(body).code, app.received.length]).toEqual([401, 'session_missing', 0])

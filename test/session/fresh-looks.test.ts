@@ -127,7 +127,7 @@ describe('A fresh look', () => {
     expect(mostOpen).toBe(1)
   })
 
-  it('is answered by a question that began after it, also beside another fresh look', async () => {
+  it('is answered by a question that began after it, even during another fresh look', async () => {
     const broker = await start()
     holding = true
     const first = ask(broker, noCache)
@@ -159,7 +159,7 @@ describe('A fresh look', () => {
     expect(await stayed).toBe('ann')
   })
 
-  it('is refused without a question beyond the limit of its session, and the limit is that session alone', async () => {
+  it('is refused without a question over the limit of its session, and other sessions are not affected', async () => {
     const broker = await start({ RATE_LIMIT_PER_MINUTE: '3' })
     user = undefined
     const codes: string[] = []
@@ -197,7 +197,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
       interval: 50,
     })
 
-  it('forget the former user of a cookie that one of them looked at anew', async () => {
+  it('forget the former user of a cookie that one of them verified again', async () => {
     const [one, two] = await startTwo()
     expect([await ask(one), await ask(two)]).toEqual(['ann', 'ann'])
     user = 'bob'

@@ -47,9 +47,9 @@ describe('A valid token', () => {
     ['expires in a hundred years', { claims: { exp: inSeconds(100 * 365 * 86_400) } }],
     ['was issued ten seconds ahead of this clock', { claims: { iat: inSeconds(10) } }],
     ['has no iat', { claims: { iat: undefined } }],
-    ['is for us among others', { claims: { aud: ['https://other.example.com', audience] } }],
+    ['is for this audience among others', { claims: { aud: ['https://other.example.com', audience] } }],
     ['repeats its email claim: the last one counts', { payload: repeatedEmail() }],
-    ['names no key where one alone fits', { header: { kid: undefined } }],
+    ['names no key if only one fits', { header: { kid: undefined } }],
     ['is an access token by RFC 9068', { header: { typ: 'at+jwt' } }],
     [
       'is signed by Ed25519 as RFC 9864 names it',

@@ -108,12 +108,12 @@ describe('Renewed cookies of an accepted session', () => {
   })
 })
 
-describe('Renewed cookies that are dropped', () => {
+describe('Renewed cookies', () => {
   it.each<[string, Parameters<typeof answerWith>]>([
     ['signed out by its status', [[renewed], ada, 401]],
     ['signed out by its claims', [[renewed], {}]],
     ['of a user without a usable email', [[renewed], { sub: 'u1' }]],
-  ])('are those of an answer that is %s', async (_name, answer) => {
+  ])('are dropped from an answer that is %s', async (_name, answer) => {
     await open()
     app.answer = answerWith(...answer)
     expect((await ask()).setCookies).toBeUndefined()
@@ -140,7 +140,7 @@ describe('Renewed cookies that are dropped', () => {
       { Origin: 'https://app.example.com', 'Sec-Fetch-Site': 'cross-site' },
       'not_same_origin',
     ],
-  ])('are so where %s, and the log says why once', async (_name, changes, headers, outcome) => {
+  ])('are dropped if %s, and the log says why once', async (_name, changes, headers, outcome) => {
     await open({ SESSION_CACHE_SECONDS: '0', ...changes })
     expect(await ask(headers)).toEqual({ status: 200, setCookies: undefined })
     expect(await ask(headers)).toEqual({ status: 200, setCookies: undefined })
@@ -148,14 +148,14 @@ describe('Renewed cookies that are dropped', () => {
     expect(broker.logText()).not.toMatch(/session=|new;/)
   })
 
-  it('are more than 8 KB', async () => {
+  it('are dropped if they are more than 8 KB', async () => {
     await open()
     app.answer = answerWith([renewed, `session=${'x'.repeat(8_200)}`])
     expect((await ask()).setCookies).toBeUndefined()
     expect(warnings()).toEqual(['cookies_too_large'])
   })
 
-  it('are not told of where they are of no session', async () => {
+  it('are not logged if the answer is no session', async () => {
     await open({ PUBLIC_URL: undefined })
     app.answer = answerWith(['AWSALB=1; Path=/'])
     await ask()

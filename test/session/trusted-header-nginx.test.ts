@@ -76,23 +76,23 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     ],
     ['a Connection header that names them', [['Connection', 'close, X-Forwarded-Email, X-Broker-Proof']]],
     ['an address of its own', [['X-Forwarded-For', '10.0.0.1']]],
-  ] as const)('A client that sends %s is still who it is', async (_, headers) => {
+  ] as const)('A client that sends %s is no other user to the broker', async (_, headers) => {
     const answer = await ask(`${nginx.origin}/widget-token`, cookie, ...headers)
     expect([answer.status, answer.emails]).toEqual([200, ['ada@example.com']])
   })
 
-  test('Whom the app does not know does not reach the broker', async () => {
+  test('A visitor whom the app does not know does not reach the broker', async () => {
     const answer = await ask(`${nginx.origin}/widget-token`, ['X-Forwarded-Email', 'eve@example.com'])
     expect([answer.status, answer.emails]).toEqual([401, []])
   })
 
-  test('A way through nginx that forgets to set the header is a session of nobody', async () => {
+  test('A location that does not set the header has no session', async () => {
     const answer = await ask(`${nginx.origin}/open`, cookie)
     expect([answer.status, answer.emails]).toEqual([401, []])
     expect(answer.body).toContain('session_missing')
   })
 
-  test('A way around nginx, from the same address, leads nowhere without the proof', async () => {
+  test('A request around nginx, from the same address, is refused without the proof', async () => {
     const forged = ['X-Forwarded-Email', 'eve@example.com'] as const
     const answer = await ask(`${broker.url}/widget-token`, forged)
     expect([answer.status, answer.emails]).toEqual([401, []])

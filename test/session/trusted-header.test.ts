@@ -68,7 +68,7 @@ describe('A listed peer with the proof', () => {
     },
   )
 
-  test('A Connection header that names the email header does not make somebody else of the caller', async () => {
+  test('A Connection header that names the email header does not change who the caller is', async () => {
     const door = await openHeaderDoor()
     const hop = ['Connection', 'close, X-Forwarded-Email'] as const
     expect(await door.ask([hop, proven])).toMatchObject({ status: 401, code: 'session_missing' })
@@ -124,7 +124,7 @@ describe('The peer', () => {
   )
 
   test.each([[['10.0.0.0/8']], [['127.0.0.2']], [['::1']], [['fc00::/7', '128.0.0.0/8']], [[]]])(
-    'A peer outside of %j is refused with the proof too, whatever it says of its address',
+    'A peer outside of %j is refused even with the proof, whatever address it claims',
     async (peers) => {
       const door = await openHeaderDoor({ peers })
       const claim = [
@@ -142,7 +142,7 @@ describe('The peer', () => {
     expect(await door.ask([email, proven])).toMatchObject({ status: 200 })
   })
 
-  test('What a listed peer may say does not open the door to another: a refusal here ends the chain', async () => {
+  test('A refusal by this mode is final, and no other mode is tried', async () => {
     const refusing = createTrustedHeaderVerifier({
       header: 'x-forwarded-email',
       peers: ['10.0.0.1'],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createBatch } from '../../src/telemetry/batch.ts'
 
 describe('A batch', () => {
-  it('does nothing before it is full, then all in order', () => {
+  it('does nothing before it is full, and then everything in order', () => {
     const done: number[] = []
     const batch = createBatch({ size: 3, settled: () => done.push(0) })
     for (const number of [1, 2]) batch.add(() => done.push(number))

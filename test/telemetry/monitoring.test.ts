@@ -75,7 +75,7 @@ describe('The dashboard', () => {
   })
 })
 
-describe('What deploy/monitoring names', () => {
+describe('Each metric in deploy/monitoring', () => {
   it('is a metric that the broker exposes', async () => {
     const exposition = await expose()
     const named = `${expressions.join('\n')}\n${read('alerts.yaml')}`.match(
