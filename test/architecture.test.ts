@@ -10,6 +10,7 @@ const require = createRequire(import.meta.url)
 const floors = [
   [
     'server.ts',
+    'start.ts',
     'shutdown.ts',
     'broker.ts',
     'app.ts',
@@ -29,7 +30,7 @@ const leaves: Record<string, readonly string[]> = {
   bridge: [],
   bench: [],
 }
-const entries = /^(server\.ts|\w+\/main\.ts|bench\/.*)$/
+const entries = /^(server\.ts|start\.ts|\w+\/main\.ts|bench\/.*)$/
 const fence = 'outbound/undici.ts'
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })

@@ -44,6 +44,10 @@ describe('The image', () => {
     expect(of('RUN', base).join()).toContain('/usr/local/lib/node_modules')
   })
 
+  it('opens no debugger for a signal, from its first moment on', () => {
+    expect(of('CMD', runtime).join()).toContain('"--disable-sigusr1"')
+  })
+
   it('takes no secret as an argument or variable', () => {
     const declared = stages.flat().filter((line) => /^(ARG|ENV) /.test(line))
     expect(declared).toEqual(['ENV NODE_ENV=production', 'ENV HOST=0.0.0.0'])

@@ -262,7 +262,37 @@ describe('A user signal', () => {
       expect(said.stderr).toBe('')
     },
   )
+
+  it('opens no debugger even while the broker is still being loaded', async () => {
+    const gate = await startGate()
+    const nodeArgs = ['--inspect-port=0', '--import', holdImports(gate.url)]
+    const broker = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: '0' }, { nodeArgs })
+    await gate.reached
+    broker.child.kill('SIGUSR1')
+    gate.open()
+    await broker.findLine('listening')
+    expect(broker.said.stderr).toBe('')
+  })
 })
+
+/** A server that keeps its first answer back. */
+async function startGate() {
+  const gate = createServer()
+  const url = await listen(gate)
+  const reached = once(gate, 'request')
+  return { url, reached, open: () => void reached.then(([, response]) => response.end()) }
+}
+
+const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
+
+/** Loads the broker only when this address answers. */
+function holdImports(url: string): string {
+  const hook = `export async function load(file, context, next) {
+    if (file.endsWith('/broker.js')) await fetch('${url}')
+    return next(file, context)
+  }`
+  return asModule(`import { register } from 'node:module'; register(${JSON.stringify(asModule(hook))})`)
+}
 
 describe('A log that nobody reads', () => {
   it('closed, costs lines and no request', async () => {

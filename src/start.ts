@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createBroker, type Broker } from './broker.ts'
+import { ConfigError, type Config } from './config/config.ts'
+import { loadWithEnvFile } from './config/env-file.ts'
+import { createMetrics, type Exposition } from './telemetry/metrics.ts'
+import { createHttpServer } from './http/http-server.ts'
+import { createLogger, describeError } from './telemetry/logger.ts'
+import { createAdminApp } from './routes/admin.ts'
+import { createShutdown } from './shutdown.ts'
+
+// The process: configuration, logger, broker, listener; drains on SIGTERM.
+
+/** Connections that the kernel queues for us. A client that finds the queue full retries seconds later. Node's default is 511. */
+const backlog = 4_096
+
+/** What the reader of the log has left at the end. */
+const flushTimeoutMs = 500
+
+const checksOnly = asksForCheckOrExit(process.argv.slice(2))
+const config = loadConfigOrExit()
+if (checksOnly) {
+  process.stdout.write('The configuration is usable.\n')
+  process.exit(0)
+}
+
+const logger = createLogger({ level: config.logLevel })
+process.on('uncaughtException', exitAfterBug)
+for (const { name, message } of config.warnings)
+  logger.warn({ event: 'unknown_setting' }, `${name} ${message}`)
+
+const observed = config.adminListen && (await createMetrics())
+const broker = createBroker({ config, logger, metrics: observed?.metrics })
+const server = createHttpServer(broker.app, logger)
+await listen(server, config.listen, 'PORT or HOST')
+if (observed) await startAdmin(observed.exposition)
+stopOnSignals(server, broker)
+broker.lifecycle.state = 'ready'
+logger.info({
+  event: 'listening',
+  ...addressOf(server),
+  sessionModes: config.sessions.modes.map(({ mode }) => mode),
+})
+
+async function startAdmin(metrics: Exposition): Promise<void> {
+  const admin = createHttpServer(createAdminApp({ logger, metrics, lifecycle: broker.lifecycle }), logger)
+  await listen(admin, config.adminListen!, 'ADMIN_LISTEN')
+  logger.info({ event: 'listening_admin', ...addressOf(admin) })
+}
+
+/** A mistyped argument must not start a broker. */
+function asksForCheckOrExit(given: readonly string[]): boolean {
+  if (given.some((argument) => argument !== '--check-config')) {
+    process.stderr.write('The only argument is --check-config; settings come from the environment.\n')
+    process.exit(1)
+  }
+  return given.length > 0
+}
+
+function loadConfigOrExit(): Config {
+  try {
+    return loadWithEnvFile(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+async function listen(server: Server, { host, port }: Config['listen'], names: string): Promise<void> {
+  try {
+    server.listen({ port, host, backlog })
+    await once(server, 'listening')
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on'
+    process.stderr.write(`The address ${host}:${port} ${reason}: set ${names} to another.\n`)
+    process.exit(1)
+  }
+}
+
+function stopOnSignals(server: Server, broker: Broker): void {
+  const shutdown = createShutdown({ server, broker, logger, ...config.shutdown, exit: exitFlushed })
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, () => shutdown(signal))
+}
+
+function addressOf(server: Server): { host: string; port: number } {
+  const { address, port } = server.address() as AddressInfo
+  return { host: address, port }
+}
+
+/** A bug leaves an unknown state behind, so the process logs it and exits, and its supervisor restarts it. */
+function exitAfterBug(error: unknown): void {
+  logger.fatal({ event: 'uncaught_exception', ...describeError(error) })
+  exitFlushed(1)
+}
+
+/** Ends as soon as the log is out; by force where nobody reads it, since `exit` too waits for what is being written. */
+function exitFlushed(code: number): void {
+  logger.flush(() => process.exit(code))
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), flushTimeoutMs)
+}
