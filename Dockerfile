@@ -2,11 +2,12 @@
 FROM node:24.22.3-bookworm-slim AS build
 WORKDIR /broker
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+# The workspace is the browser of the tests.
+RUN npm ci --workspaces=false
 COPY tsconfig.json build.js ./
 COPY src ./src
 COPY public ./public
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && npm ci --workspaces=false --omit=dev
 # The broker's own image carries only what the broker and the doctor run.
 RUN mkdir /runtime && cp -r dist public /runtime/
 RUN cd /runtime && rm -r dist/bench dist/demo dist/sandbox public/demo public/sandbox
