@@ -1,60 +1,63 @@
 import { byId, copyOf, find } from './dom.js'
-import { followBridge, show } from './status.js'
+import { createRecipes } from './embed-code.js'
+import { mountSetup } from './setup.js'
+import { followBroker, show } from './status.js'
+import { showTrouble } from './trouble.js'
 import { showWidgets } from './widgets.js'
 
-/** @typedef {import('./widgets.js').Widget} Widget */
-/** @typedef {{ widgetOrigin: string, widgets: Widget[], signInForm: boolean, publicUrls: string[], version: string }} Config */
+/** @typedef {import('./widgets.js').WidgetsConfig & import('./setup.js').SetupConfig} Config */
 
-async function start() {
-  const response = await fetch('config.json')
-  const config = /** @type {Config} */ (await response.json())
+/** @param {Config} config */
+async function start(config) {
   byId('version').textContent = `v${config.version}`
-  followBridge(config)
+  followBroker(config)
   if (config.signInForm) await (await import('./demo/account.js')).mountAccount(byId('account'))
-  // The bridge must listen before a widget asks.
-  await loadBridge(config.widgetOrigin)
+  else mountSetup(config)
+  // The script must listen before a widget asks.
+  await loadScript(config)
   if (config.widgets.length === 0) return showNoWidgets()
-  showWidgets(config)
+  showWidgets(config, await createRecipes(config))
   if (config.widgets.every((widget) => widget.public)) show('embeds', 'ok', 'Public, no token needed')
 }
 
-// Trusted Types forbid code to set a script's address, so the address is in the template.
-/** @param {string} widgetOrigin */
-function loadBridge(widgetOrigin) {
-  const script = find(copyOf('bridge'), 'script')
+/**
+ * Loads the bridge. If the vendor's SDK tags are the only door, it loads their keeper, with an empty tag that wants a token.
+ * Trusted Types forbid code to set a script's address, so the address is in the template.
+ * @param {Config} config
+ */
+function loadScript({ doors, widgetOrigin }) {
+  const copy = copyOf(doors.includes('signin') ? 'bridge' : 'keeper')
+  const script = find(copy, 'script')
   script.dataset.widgetOrigin = widgetOrigin
   return new Promise((resolve, reject) => {
     script.addEventListener('load', resolve)
-    script.addEventListener('error', reject)
-    document.head.append(script)
+    script.addEventListener('error', () => reject(new Error('network')))
+    document.body.append(copy)
   })
 }
 
 function showNoWidgets() {
   show('embeds', 'idle', 'None yet')
-  showEmpty(
-    'No widgets yet',
-    'List the widgets of your community in the broker’s environment, separated by commas, and restart the broker. ' +
-      'The id is in the widget’s “Iframe” code example in the admin settings.',
-    'WIDGETS=channel-widget:YOUR_WIDGET_ID,store-widget:YOUR_WIDGET_ID',
-  )
+  byId('empty').hidden = false
 }
 
-/** @param {string} title @param {string} text @param {string} code */
-function showEmpty(title, text, code) {
-  const empty = byId('empty')
-  find(empty, 'h2').textContent = title
-  find(empty, 'p').textContent = text
-  find(empty, 'code').textContent = code
-  find(empty, 'pre').hidden = code === ''
-  empty.hidden = false
+/** @returns {Promise<Config>} Rejects with a code as its message. */
+async function loadConfig() {
+  const response = await fetch('config.json').catch(() => undefined)
+  if (!response?.ok) throw new Error(response ? `http_${response.status}` : 'network')
+  return response.json()
 }
 
-start().catch(() => {
+/** @param {Error} error */
+function showAway({ message: code }) {
   for (const id of ['session', 'token', 'embeds']) show(id, 'bad', 'Unknown')
-  showEmpty(
-    'The broker does not answer',
-    'The page could not load its configuration. Reload the page in a moment.',
-    '',
-  )
-})
+  showTrouble({ code, retrying: true })
+  setInterval(reloadWhenBack, 3000)
+}
+
+async function reloadWhenBack() {
+  const response = await fetch('config.json').catch(() => undefined)
+  if (response?.ok) location.reload()
+}
+
+loadConfig().then(start).catch(showAway)

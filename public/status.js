@@ -1,52 +1,30 @@
+import { causeOf } from './causes.js'
 import { byId, find } from './dom.js'
+import { tick } from './setup.js'
+import { hideTrouble, showTrouble } from './trouble.js'
 
 /** @typedef {'ok' | 'busy' | 'bad' | 'idle'} State */
-
-/** @type {Record<string, string>} */
-const reasons = {
-  session_missing: 'There is no session: nobody is signed in, or the cookie does not reach the broker.',
-  session_invalid:
-    'The session was refused: it has ended, or the broker’s settings do not match it. “outcome” in the log says more.',
-  network: 'The broker cannot be reached.',
-  vendor_rate_limited: 'The vendor limits the rate of requests.',
-  vendor_unavailable: 'The vendor does not answer.',
-  vendor_timeout: 'The vendor did not answer in time.',
-  vendor_rejected_credentials: 'The vendor refuses the broker’s key.',
-  vendor_rejected_request: 'The vendor refuses the request. Check the community id.',
-  vendor_bad_response: 'The vendor sent no usable token. Check WIDGET_BASE_URL.',
-  session_source_unavailable: 'The app’s sign-in does not answer.',
-  overloaded: 'The broker is busy.',
-  shutting_down: 'The broker is restarting.',
-  rate_limited: 'Too many requests in one minute.',
-  token_refused: 'The widgets refused three new tokens in a row.',
-  no_token: 'The answer contains no token.',
-  identity_unusable: 'The session has no usable email in the claim that SESSION_EMAIL_CLAIM names.',
-  email_unverified: 'The session’s email is not verified.',
-  email_domain_not_allowed: 'The session’s email domain is not allowed.',
-}
-
-const tokenUrl = new URL('widget-token', document.baseURI).href
 
 /** @type {{ name: string } | undefined} */
 let user
 /** @type {string | undefined} */
 let holder
 let inDemo = false
+let framed = true
 let embeds = 0
 let goodUntil = 0
 
 /**
- * Shows on the page what the bridge does. Call it before the bridge loads.
- * @param {{ signInForm: boolean, widgets: { public: boolean }[] }} config
+ * Shows on the page what the bridge, or the keeper, does. Call it before either loads.
+ * @param {{ signInForm: boolean, doors: string[], widgets: { public: boolean }[] }} config
  */
-export function followBridge({ signInForm, widgets }) {
+export function followBroker({ signInForm, widgets, doors }) {
   inDemo = signInForm
+  framed = doors.includes('signin')
   embeds = widgets.filter((widget) => !widget.public).length
   document.addEventListener('returning-ai:token', showToken)
   document.addEventListener('returning-ai:signed-out', showSignedOut)
   document.addEventListener('returning-ai:error', showError)
-  // The bridge reports nothing for its first retries, but the page shows each failed request.
-  new PerformanceObserver(showFailedRequests).observe({ type: 'resource' })
   byId('renew').addEventListener('click', renew)
   setInterval(showTimeLeft, 1000)
 }
@@ -67,8 +45,11 @@ export function showUser(current) {
   if (user) showSignedIn()
 }
 
-function showSignedIn() {
+/** @param {string} [subject] The hash that stands for the user in the log. */
+function showSignedIn(subject) {
   show('session', 'ok', user ? `Signed in as ${user.name}` : 'Signed in')
+  if (subject) find(byId('session'), '.detail').textContent = `In the log: subject ${subject}`
+  tick('session', true)
 }
 
 /**
@@ -86,16 +67,20 @@ function showToken({ detail: { renewed, expiresIn, subject } }) {
   const replaced = renewed && holder === subject
   holder = subject
   goodUntil = expiresIn === undefined ? 0 : performance.now() + expiresIn * 1000
-  showSignedIn()
+  hideTrouble()
+  showSignedIn(subject)
   show('token', 'ok', replaced ? 'Token renewed' : 'Token received', 'Valid for one session')
-  showEmbeds('ok', 'Handed to #')
+  showEmbeds('ok', framed ? 'Handed to #' : 'Ready for SDK tags')
+  tick('token', true)
+  tick('handed', embeds > 0)
   offerRenewal('Renew now')
   showTimeLeft()
   report(replaced ? 'A new token replaced the old one.' : 'Token received and handed to the widgets.')
 }
 
 /** @param {CustomEvent<import('./bridge.js').SignedOutDetail>} event */
-function showSignedOut({ detail: { reason, code } }) {
+function showSignedOut({ detail }) {
+  const { reason, code } = detail
   goodUntil = 0
   holder = undefined
   offerRenewal(inDemo ? '' : 'Try again')
@@ -103,43 +88,33 @@ function showSignedOut({ detail: { reason, code } }) {
   show('session', refused ? 'bad' : 'idle', refused ? 'Session refused' : 'Signed out')
   show('token', 'idle', 'No token', inDemo ? 'Sign in to get one' : 'Sign in to your app, then try again')
   showEmbeds('idle', '# waiting for a sign-in')
-  report(reason === 'session' ? (reasons[code] ?? 'Signed out.') : 'Signed out. The token is forgotten.')
+  for (const step of /** @type {const} */ (['session', 'token', 'handed'])) tick(step, false)
+  const byBroker = reason === 'session'
+  // A signed-out visitor of the demo has the sign-in form in view.
+  if (byBroker && !(inDemo && code === 'session_missing')) showTrouble(detail)
+  else hideTrouble()
+  report(byBroker ? causeOf(code).say : 'Signed out. The token is forgotten.')
 }
 
 /** @param {CustomEvent<import('./bridge.js').ErrorDetail>} event */
-function showError({ detail: { code, retrying } }) {
-  // The vendor is asked only for a valid session.
-  if (code.startsWith('vendor_')) showSignedIn()
-  showRefusal(reasons[code] ?? `The broker refused the request (${code}).`, retrying)
-}
-
-/** @param {PerformanceObserverEntryList} list */
-function showFailedRequests(list) {
-  for (const entry of /** @type {PerformanceResourceTiming[]} */ (list.getEntries())) {
-    const reason = entry.name === tokenUrl ? passingReason(entry.responseStatus) : undefined
-    if (reason) showRefusal(reason, true)
-  }
-}
-
-/** @param {number} status */
-function passingReason(status) {
-  if (status === 0) return reasons.network
-  if (status === 429) return reasons.rate_limited
-  return status === 503 ? 'The vendor or the app’s sign-in is not available.' : undefined
-}
-
-/** @param {string} reason @param {boolean} retrying */
-function showRefusal(reason, retrying) {
+function showError({ detail }) {
+  const { code, retrying } = detail
   goodUntil = 0
+  // The broker asks the vendor only for a valid session.
+  if (code.startsWith('vendor_')) showSignedIn()
+  else if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
   offerRenewal(retrying ? 'Try now' : 'Try again')
-  show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'Token refused', reason)
-  if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
+  const { say } = causeOf(code)
+  show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'No token', say)
   showEmbeds(retrying ? 'busy' : 'idle', '# waiting for a token')
-  report(`${reason} ${retrying ? 'Trying again.' : 'It does not try again by itself.'}`)
+  tick('token', false)
+  tick('handed', false)
+  showTrouble(detail)
+  report(`${say} ${retrying ? 'Trying again.' : 'Waiting for a fix.'}`)
 }
 
 function renew() {
-  // A second click would abort the first request, which looks like an outage.
+  // A second click would cancel the first request, which looks like an outage.
   byId('renew').toggleAttribute('disabled', true)
   show('token', 'busy', 'Asking for a new token…')
   void window.returningAI?.refresh()

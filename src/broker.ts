@@ -74,7 +74,12 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
     ...doors,
     handOnCookies: createCookieHandOn({ publicUrls: config.publicUrls, appUrl: appUrlOf(config), logger }),
     page: {
+      enabled: config.statusPage,
       widgetOrigin: vendor.baseUrl.origin,
+      apiOrigin: config.accessKey?.apiUrl.origin,
+      communityId: config.communityId,
+      allowedOrigins: [...config.allowedOrigins],
+      doors: [...(config.signin ? ['signin'] : []), ...(config.accessKey ? ['access_key'] : [])],
       widgets: config.widgets,
       signInForm,
       publicUrls: config.publicUrls,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import supertest from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -66,8 +67,19 @@ describe('What is served', () => {
 
   it('GET /config.json holds what the page needs and nothing more', async () => {
     const { body } = await ask({ path: '/config.json' })
-    const expected = { widgetOrigin: vendor.url, widgets: [], publicUrls: [], signInForm: false, version }
-    expect(JSON.parse(body)).toEqual(expected)
+    const { body: bridge } = await ask({ path: '/bridge.js' })
+    expect(JSON.parse(body)).toEqual({
+      widgetOrigin: vendor.url,
+      communityId: 'community-1',
+      allowedOrigins: [app],
+      doors: ['signin'],
+      widgets: [],
+      publicUrls: [],
+      signInForm: false,
+      version,
+      bridgeIntegrity: `sha384-${createHash('sha384').update(bridge).digest('base64')}`,
+      fastStart: expect.stringContaining('fetch(TOKEN_URL'),
+    })
   })
 
   it('serves the versioned bridge with the bytes of the current one', async () => {

@@ -92,6 +92,8 @@ function toConfig(env: Variables) {
     allowedOrigins: new Set(env.ALLOWED_ORIGINS),
     trustedProxies: env.TRUST_PROXY ?? [],
     publicUrls: env.PUBLIC_URL ?? [],
+    statusPage: env.STATUS_PAGE,
+    communityId: env.WIDGET_COMMUNITY_ID,
     logLevel: env.LOG_LEVEL,
     secrets: secretsOf(env),
     widgets: env.WIDGETS ?? [],

@@ -16,6 +16,10 @@ export const flag = text('must be true or false', (value) =>
   value === 'true' || value === 'false' ? value === 'true' : undefined,
 )
 
+export const onOrOff = text('must be on or off', (value) =>
+  value === 'on' || value === 'off' ? value === 'on' : undefined,
+)
+
 /** Visible ASCII, which fits into a header, and not a template's placeholder. */
 export const headerSecret = text(
   'must be visible ASCII without spaces, and not a placeholder (its value is not shown)',

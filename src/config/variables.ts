@@ -24,6 +24,7 @@ export const variables = z.object({
     .listOf(field.userIdentifier)
     .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'must name each field once')
     .optional(),
+  STATUS_PAGE: field.onOrOff.prefault('on'),
   ALLOWED_ORIGINS: field.listOf(field.origin).optional(),
   TRUST_PROXY: field.listOf(field.proxyNetwork).optional(),
   PUBLIC_URL: field.listOf(field.publicUrl).optional(),

@@ -9,6 +9,7 @@ try {
     host,
     port: Number(port),
     sandboxPort: Number(sandboxPort),
+    allowedOrigins: process.env.ALLOWED_ORIGINS,
     logLevel: process.env.LOG_LEVEL ?? 'silent',
   })
   console.log(`The demo is ready: ${demo.address}`)

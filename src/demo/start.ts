@@ -23,6 +23,8 @@ export interface DemoOptions {
   /** 0 means any free port. */
   port: number
   sandboxPort: number
+  /** Origins of other pages that may embed the widgets, comma-separated. */
+  allowedOrigins?: string
   logLevel: string
 }
 
@@ -30,7 +32,7 @@ export interface DemoOptions {
 export class PortError extends Error {}
 
 /** Starts the sandbox, the demo's app and the real broker in front of it; resolves to its address. */
-export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptions) {
+export async function startDemo({ host, port, sandboxPort, allowedOrigins, logLevel }: DemoOptions) {
   const credentials = {
     communityId: 'demo-community',
     apiKey: randomBytes(24).toString('base64url'),
@@ -47,11 +49,17 @@ export async function startDemo({ host, port, sandboxPort, logLevel }: DemoOptio
     sandbox: await listen(sandboxServer, sandboxPort, host, 'SANDBOX_PORT'),
   }
 
+  const vendor = `http://127.0.0.1:${ports.sandbox}`
   const config = loadConfig({
-    WIDGET_BASE_URL: `http://127.0.0.1:${ports.sandbox}`,
+    WIDGET_BASE_URL: vendor,
     WIDGET_COMMUNITY_ID: credentials.communityId,
     WIDGET_API_KEY: credentials.apiKey,
+    RAI_API_URL: vendor,
+    RAI_ACCESS_ID: credentials.accessId,
+    RAI_ACCESS_KEY: credentials.accessKey,
+    RAI_USER_IDENTIFIERS: 'data-customer-id=sub,data-email=email',
     WIDGETS: widgets,
+    ALLOWED_ORIGINS: allowedOrigins,
     SESSION_MODE: 'forward-auth',
     SESSION_FORWARD_URL: `http://127.0.0.1:${ports.broker}/demo/me`,
   })

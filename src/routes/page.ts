@@ -1,17 +1,30 @@
+import { hash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
 import { compress, serveAsset, type Asset } from '../http/asset.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
 import { Problem } from '../problems.ts'
 
-export interface PageOptions {
-  widgetOrigin: string
-  widgets: readonly { type: string; id: string; public: boolean }[]
-  signInForm: boolean
+export interface PageOptions extends PageConfig {
+  /** False: the page, its files and `/config.json` are 404. The scripts for other sites stay. */
+  enabled: boolean
   /**
    * The addresses under which browsers reach the broker, if configured. The embed code on the page uses them.
    */
   publicUrls: readonly URL[]
+}
+
+/** What the page learns from `/config.json`: nothing secret, and nothing about a user. */
+interface PageConfig {
+  widgetOrigin: string
+  /** Where the vendor's SDK tags validate their tokens, with the door `access_key`. */
+  apiOrigin?: string
+  communityId?: string
+  allowedOrigins: readonly string[]
+  /** The configured ways to a token: `signin`, `access_key`. */
+  doors: readonly string[]
+  widgets: readonly { type: string; id: string; public: boolean }[]
+  signInForm: boolean
 }
 
 export interface AssetRoute {
@@ -21,7 +34,18 @@ export interface AssetRoute {
 
 const html = 'text/html; charset=utf-8'
 const javascript = 'text/javascript; charset=utf-8'
-const pageModules = ['page.js', 'dom.js', 'status.js', 'widgets.js']
+const pageModules = [
+  'page.js',
+  'causes.js',
+  'dom.js',
+  'embed-code.js',
+  'highlight.js',
+  'setup.js',
+  'status.js',
+  'tabs.js',
+  'trouble.js',
+  'widgets.js',
+]
 const scripts = ['bridge', 'embed']
 
 const root = new URL('../../', import.meta.url)
@@ -35,10 +59,21 @@ export const version: string = JSON.parse(readFileSync(new URL('package.json', r
 const withdrawn = ['bridge-1.0.0.js']
 
 /** The static files, as a fixed list: no path of a request ever reaches the file system. */
-export function createAssets({ publicUrls, ...options }: PageOptions): AssetRoute[] {
-  const { widgetOrigin } = options
-  const config = JSON.stringify({ ...options, publicUrls: publicUrls.map(asFolder), version })
-  const onPage = pageHeaders(widgetOrigin)
+export function createAssets({ enabled, publicUrls, ...pageConfig }: PageOptions): AssetRoute[] {
+  return [
+    ...(enabled ? createPage(pageConfig, publicUrls.map(asFolder)) : []),
+    ...scripts.filter((name) => existsSync(new URL(`${name}.js`, built))).flatMap(scriptRoutes),
+    ...withdrawn.map((name) => ({ path: `/${name}`, handlers: [refuseWithdrawn] })),
+  ]
+}
+
+function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): AssetRoute[] {
+  const embed = {
+    bridgeIntegrity: `sha384-${hash('sha384', readFileSync(new URL('bridge.js', built)), 'base64')}`,
+    fastStart: readFileSync(new URL('fast-start.js', built), 'utf8').trim(),
+  }
+  const config = JSON.stringify({ ...pageConfig, ...embed, publicUrls, version })
+  const onPage = pageHeaders(pageConfig.widgetOrigin)
   return [
     { path: '/', handlers: [onPage, serveFile('index.html', html)] },
     ...pageModules.map((name) => ({ path: `/${name}`, handlers: [onPage, serveFile(name, javascript)] })),
@@ -54,8 +89,6 @@ export function createAssets({ publicUrls, ...options }: PageOptions): AssetRout
         }),
       ],
     },
-    ...scripts.filter((name) => existsSync(new URL(`${name}.js`, built))).flatMap(scriptRoutes),
-    ...withdrawn.map((name) => ({ path: `/${name}`, handlers: [refuseWithdrawn] })),
   ]
 }
 

@@ -59,20 +59,29 @@ async function visit(
   })
   if (config) await page.route('**/config.json', (route) => route.fulfill({ json: { ...plain, ...config } }))
   if (refusal)
-    await page.route('**/widget-token', (route) => route.fulfill({ status: refusal.status, json: refusal }))
+    await page.route('**/widget-token', (route) =>
+      route.fulfill({ status: refusal.status, json: refusal, headers: { 'X-Request-Id': requestId } }),
+    )
   await page.goto(demo.address)
-  await page.waitForSelector('#embeds:not([data-state=busy])')
+  await page.locator('#embeds .sentence').filter({ hasNotText: 'Loading' }).waitFor()
   await journey(page, faults)
   await context.close()
 }
 
 const plain = {
   widgetOrigin: 'https://prod-widgets.returning.ai',
+  communityId: 'community-1',
+  allowedOrigins: ['https://app.example.com'],
+  doors: ['signin'],
   widgets: [],
   signInForm: false,
   publicUrls: [],
   version: '0.0.0',
+  bridgeIntegrity: 'sha384-AAAA',
+  fastStart: 'fetch(TOKEN_URL)',
 }
+const channel = { type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }
+const requestId = 'request-1'
 const ada = 'ada.lindqvist@example.com'
 const sam = 'sam.okafor@example.com'
 
@@ -103,6 +112,12 @@ const tell = (page: Page, data: object) =>
 
 const saysOn = (page: Page, station: string, sentence: string) =>
   page.locator(`#${station} .sentence`, { hasText: sentence }).waitFor()
+
+/** The code of the recipe in view. */
+const codeIn = (page: Page) => page.locator('#panels > :not([hidden]) .recipe:not([hidden]) code')
+
+const recipeTab = (page: Page, name: string) =>
+  page.locator('#panels > :not([hidden])').getByRole('tab', { name, exact: true })
 
 async function findViolations(frame: Frame | Page) {
   await frame.evaluate(axe.source)
@@ -142,7 +157,9 @@ describe('The demo in a browser', () => {
       await page.click('[data-action=fail]')
       await saysOn(page, 'token', 'Trying again')
       await saysOn(page, 'token', 'Token renewed')
-      expect(await page.locator('#journal').textContent()).toContain('not available. Trying again.')
+      expect(await page.locator('#journal').textContent()).toContain(
+        'limits the rate of requests. Trying again.',
+      )
     })
   })
 
@@ -161,9 +178,9 @@ describe('The demo in a browser', () => {
     await visit({ colorScheme, bypassCSP: true }, async (page) => {
       expect(await findViolations(page)).toEqual([])
       await signIn(page)
-      for (const tab of await page.getByRole('tab').all()) {
+      for (const tab of await page.locator('#tabs [role=tab]').all()) {
         await tab.click()
-        const panel = page.locator('[role=tabpanel]:not([hidden]) iframe')
+        const panel = page.locator('#panels > :not([hidden]) iframe')
         const frame = await (await panel.elementHandle()).contentFrame()
         await frame!.locator('html:is([data-state=signed-in], [data-state=public]) main h1').waitFor()
         expect(await findViolations(frame!)).toEqual([])
@@ -177,13 +194,14 @@ describe('The page', () => {
   test('shows the embed code of the widget in view, and copies it', async () => {
     await visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
       await page.getByRole('tab', { name: 'Store' }).click()
-      const panel = page.locator('[role=tabpanel]:not([hidden])')
+      await recipeTab(page, 'HTML').click()
+      const panel = page.locator('#panels > :not([hidden])')
       await panel.getByRole('button', { name: 'Copy' }).click()
       await panel.getByRole('button', { name: 'Copied' }).waitFor()
       const code = await page.evaluate(() => navigator.clipboard.readText())
       expect(code).toContain(`<script src="${demo.address}/bridge.js"`)
       expect(code).toMatch(/src="http:\/\/127\.0\.0\.1:\d+\/store-widget\/[0-9a-f]{24}"/)
-      expect(code).toBe(await panel.locator('code').textContent())
+      expect(code).toBe(await codeIn(page).textContent())
     })
   })
 
@@ -193,12 +211,12 @@ describe('The page', () => {
     [[], 'own'],
   ])('names in the embed code where browsers reach the broker: %j is %s', async (publicUrls, script) => {
     const own = `${demo.address}/`
-    const widgets = [{ type: 'channel-widget', id: '64f0c2', public: false }]
     await visit(
-      { config: { widgets, publicUrls: publicUrls.map((url) => url.replace('own', own)) } },
+      { config: { widgets: [channel], publicUrls: publicUrls.map((url) => url.replace('own', own)) } },
       async (page) => {
-        const code = await page.locator('[role=tabpanel]:not([hidden]) code').textContent()
-        expect(code).toContain(`<script src="${script.replace('own', own)}bridge.js"`)
+        const code = await codeIn(page).textContent()
+        expect(code).toContain(`fetch("${script.replace('own', own)}widget-token")`)
+        expect(code).toContain(`<script async src="${script.replace('own', own)}bridge.js"`)
       },
     )
   })
@@ -215,7 +233,7 @@ describe('The page', () => {
         await page.keyboard.press(key)
         expect(await selected.textContent()).toBe(name)
       }
-      expect(await page.getByRole('tabpanel').count()).toBe(1)
+      expect(await page.locator('#panels > :not([hidden])').count()).toBe(1)
     })
   })
 
@@ -228,27 +246,42 @@ describe('The page', () => {
   })
 
   test.each([
-    ['session_missing', 401, 'Signed out', 'There is no session'],
-    ['session_invalid', 401, 'Session refused', 'The session was refused'],
-    ['vendor_rejected_credentials', 500, 'Signed in', 'The vendor refuses the broker’s key'],
-  ])('explains what %s means for session and token', async (code, status, session, sentence) => {
-    const config = { widgets: [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }] }
-    await visit({ config, refusal: { status, code } }, async (page) => {
+    ['session_missing', 401, 'Signed out', 'The request has no session.', 'cookie'],
+    ['session_invalid', 401, 'Session refused', 'The session was refused.', 'session settings'],
+    [
+      'session_source_unavailable',
+      503,
+      'Not known yet',
+      'Your app’s sign-in does not',
+      'SESSION_FORWARD_URL',
+    ],
+    [
+      'vendor_rejected_credentials',
+      500,
+      'Signed in',
+      'The vendor refuses the broker’s key.',
+      'WIDGET_API_KEY',
+    ],
+    ['vendor_timeout', 503, 'Signed in', 'The vendor did not answer in time.', 'VENDOR_TIMEOUT_MS'],
+    ['email_unverified', 403, 'Not known yet', 'email is not verified.', 'SESSION_REQUIRE_VERIFIED_EMAIL'],
+  ])('explains %s at the first failure, with the request id', async (code, status, session, say, fix) => {
+    await visit({ config: { widgets: [channel] }, refusal: { status, code } }, async (page) => {
       await saysOn(page, 'session', session)
-      const newest = page.locator('#journal li').first()
-      await expect.poll(() => newest.textContent()).toContain(sentence)
+      const trouble = page.getByRole('region', { name: 'What went wrong' })
+      for (const text of [say, fix, code, requestId]) await trouble.getByText(text).first().waitFor()
+      expect(await page.locator('#journal li').first().textContent()).toContain(say)
+      expect(await trouble.getByText('tries again by itself').isVisible()).toBe(status === 503)
     })
   })
 
   test('of a real deployment has no demo account and no demo script', async () => {
-    const widgets = [{ type: 'channel-widget', id: '64f0c2a1b3d4e5f607182931', public: false }]
-    await visit({ config: { widgets } }, async (page) => {
+    await visit({ config: { widgets: [channel] } }, async (page) => {
       const scripts = await page.evaluate(() =>
         performance.getEntriesByType('resource').map(({ name }) => name),
       )
       expect(scripts.filter((name) => name.includes('/demo/'))).toEqual([])
       expect(await page.locator('#account').isVisible()).toBe(false)
-      expect(await page.locator('[role=tabpanel] code').textContent()).not.toContain('data-widget-origin')
+      expect(await codeIn(page).textContent()).not.toContain('data-widget-origin')
     })
   })
 })

@@ -109,6 +109,8 @@ const bad: [name: string, value: string][] = [
   ['ALLOWED_ORIGINS', 'App://planted'],
   ['ALLOWED_ORIGINS', 'app://'],
   ['ALLOWED_ORIGINS', 'https://app.example.com,,https://planted.example'],
+  ['STATUS_PAGE', 'planted'],
+  ['STATUS_PAGE', 'false'],
   ['TRUST_PROXY', 'true'],
   ['TRUST_PROXY', '1'],
   ['TRUST_PROXY', 'planted'],

@@ -1,0 +1,25 @@
+/** What gets a colour in HTML and JSX: comments, tags, strings, and attribute names before a `=`. */
+const pattern = /(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|([\w:@-]+)(?==)/g
+const kinds = ['comment', 'tag', 'string', 'name']
+
+/**
+ * Fills an element with code, lightly coloured. Builds text nodes alone: Trusted Types forbid HTML from a string.
+ * @param {HTMLElement} place @param {string} code
+ */
+export function showCode(place, code) {
+  place.replaceChildren()
+  let end = 0
+  for (const match of code.matchAll(pattern)) {
+    place.append(code.slice(end, match.index), colour(match))
+    end = match.index + match[0].length
+  }
+  place.append(code.slice(end))
+}
+
+/** @param {RegExpMatchArray} match */
+function colour(match) {
+  const part = document.createElement('span')
+  part.className = kinds[match.slice(1).findIndex((group) => group !== undefined)] ?? ''
+  part.textContent = match[0]
+  return part
+}

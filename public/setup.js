@@ -1,0 +1,29 @@
+import { byId, copyOf, find } from './dom.js'
+
+/** @typedef {{ allowedOrigins: string[], widgets: { public: boolean }[] }} SetupConfig */
+
+/** @typedef {'running' | 'https' | 'widgets' | 'session' | 'token' | 'handed'} Step */
+
+/**
+ * Shows the checklist of a setup in progress. Steps are ticked by `tick` as the page sees them come true.
+ * @param {SetupConfig} config
+ */
+export function mountSetup({ allowedOrigins, widgets }) {
+  const place = byId('setup')
+  place.replaceChildren(copyOf('checklist'))
+  place.hidden = false
+  tick('running', true)
+  tick('https', isSecureContext)
+  tick('widgets', widgets.length > 0)
+  find(place, '[data-of=own-origin]').textContent = location.origin
+  find(place, '[data-of=allowed-origins]').textContent =
+    allowedOrigins.join(', ') || 'none: pages of this origin only'
+}
+
+/** @param {Step} step @param {boolean} done */
+export function tick(step, done) {
+  const item = byId('setup').querySelector(`[data-step=${step}]`)
+  if (!(item instanceof HTMLElement)) return
+  item.dataset.done = String(done)
+  find(item, '.mark-text').textContent = done ? 'Done: ' : 'To do: '
+}

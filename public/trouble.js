@@ -1,0 +1,30 @@
+import { causeOf } from './causes.js'
+import { byId, find } from './dom.js'
+
+/**
+ * Shows what went wrong, what to do, and how to find it in the log.
+ * @param {{ code: string, requestId?: string, retrying?: boolean }} problem
+ */
+export function showTrouble({ code, requestId, retrying = false }) {
+  const { say, fix, outcomes } = causeOf(code)
+  const place = byId('trouble')
+  place.dataset.tone = retrying ? 'busy' : 'bad'
+  find(place, 'h2').textContent = say
+  find(place, '.fix').textContent = fix
+  find(place, '.retrying').hidden = !retrying
+  showRow('code', code)
+  showRow('request-id', requestId)
+  showRow('outcomes', outcomes)
+  place.hidden = false
+}
+
+export function hideTrouble() {
+  byId('trouble').hidden = true
+}
+
+/** @param {string} name @param {string | undefined} text */
+function showRow(name, text) {
+  const value = find(byId('trouble'), `[data-of=${name}]`)
+  value.textContent = text ?? ''
+  value.closest('div')?.toggleAttribute('hidden', text === undefined)
+}
