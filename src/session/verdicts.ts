@@ -72,7 +72,9 @@ export function createVerdicts(maxRemembered = 50_000) {
       const known = verdicts.get(key)
       if ((find(known, circumstances)?.askedAs ?? 0) > verdict.askedAs) return
       const name = digest(circumstances)
-      verdicts.set(key, { ...verdict, circumstances: name, next: keepOthers(known, name) })
+      const { session, askedAs, until } = verdict
+      // Not by a spread, which takes V8 40 bytes more for each session.
+      verdicts.set(key, { session, askedAs, until, circumstances: name, next: keepOthers(known, name) })
     },
 
     /** Invalidates the answers to this question about a credential and to earlier ones. */
