@@ -9,6 +9,7 @@ import { countRefusals, type RateLimits } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { createExactRouter, only, refuseUnknownPath } from './http/router.ts'
 import { writeProblem } from './http/write-problem.ts'
+import { answerOpenApi } from './routes/openapi/document.ts'
 import { createAssets, type PageOptions } from './routes/page.ts'
 import { answerHealthz, answerReadyz } from './routes/probes.ts'
 import { issueEmbedToken } from './routes/embed-token.ts'
@@ -54,7 +55,9 @@ export function createApp(dependencies: AppDependencies): Express {
   if (accessKey !== undefined) tokenRoute('/embed-token', issueEmbedToken(dependencies, accessKey))
 
   // Anyone.
-  for (const { path, handlers } of createAssets(page)) openRoute(path, handlers)
+  const assets = createAssets(page)
+  for (const { path, handlers } of assets) openRoute(path, handlers)
+  openRoute('/openapi.json', answerOpenApi({ signin, accessKey, assets, publicUrls: page.publicUrls }))
   openRoute('/healthz', answerHealthz)
   openRoute('/readyz', answerReadyz(lifecycle))
   app.use(refuseUnknownPath)

@@ -126,7 +126,10 @@ const refusals = {
 
 export type ProblemCode = keyof typeof refusals
 
-export const problemCodes: readonly string[] = Object.keys(refusals)
+export const problemCodes = Object.keys(refusals) as ProblemCode[]
+
+/** The status and the texts of a refusal. */
+export const refusalOf = (code: ProblemCode): Refusal => refusals[code]
 
 /** What the log may say about the cause: our own words and numbers, never text from outside. */
 export interface Diagnosis {
@@ -164,7 +167,7 @@ export class Problem extends Error {
     { headers = {}, retryAfterSeconds, diagnosis = {}, cause }: Circumstances = {},
   ) {
     super(code, { cause })
-    const refusal: Refusal = refusals[code]
+    const refusal = refusalOf(code)
     const retryAfter = retryAfterSeconds ?? refusal.retryAfterSeconds
     this.code = code
     this.status = refusal.status
@@ -173,22 +176,26 @@ export class Problem extends Error {
   }
 }
 
+/** A refusal as the caller gets it (RFC 9457). */
+export interface ProblemDocument {
+  type: string
+  title: string
+  status: number
+  code: ProblemCode
+  detail: string
+  requestId: string
+}
+
 /**
- * The RFC 9457 document of a refusal. `status` differs from the code's own only if the HTTP parser refused
+ * The document of a refusal as JSON. `status` differs from the code's own only if the HTTP parser refused
  * the request.
  */
 export function problemDocument(
   code: ProblemCode,
   requestId: string,
   status: number = refusals[code].status,
-) {
+): string {
   const { title, detail } = refusals[code]
-  return JSON.stringify({
-    type: `urn:returning-ai-token-broker:${code}`,
-    title,
-    status,
-    code,
-    detail,
-    requestId,
-  })
+  const type = `urn:returning-ai-token-broker:${code}`
+  return JSON.stringify({ type, title, status, code, detail, requestId } satisfies ProblemDocument)
 }

@@ -40,6 +40,7 @@ describe('What is served', () => {
     ['GET', '/page.js', 'text/javascript; charset=utf-8', 'no-cache'],
     ['GET', '/page.css', 'text/css; charset=utf-8', 'no-cache'],
     ['GET', '/config.json', 'application/json; charset=utf-8', 'no-cache'],
+    ['GET', '/openapi.json', 'application/json; charset=utf-8', 'no-cache'],
     ['GET', '/bridge.js', 'text/javascript; charset=utf-8', 'public, max-age=300'],
     ['GET', `/bridge-${version}.js`, 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
     ['GET', '/healthz', 'application/json; charset=utf-8', 'no-store'],
@@ -104,7 +105,7 @@ describe('What is served', () => {
   })
 
   it('does not depend on the caller', async () => {
-    for (const path of ['/', '/page.js', '/bridge.js', '/config.json']) {
+    for (const path of ['/', '/page.js', '/bridge.js', '/config.json', '/openapi.json']) {
       const anyone = await ask({ path })
       const ada = await ask({ path, headers: { authorization: session, cookie: 'sid=ada' } })
       expect(ada.body).toBe(anyone.body)
@@ -263,16 +264,22 @@ describe('Paths are exact', () => {
     expectProblem(await send(broker.port, { method: 'OPTIONS', path: '*' }), 404, 'not_found')
   })
 
-  it.each(['/', '/page.js', '/page.css', '/config.json', '/bridge.js', '/healthz', '/readyz'])(
-    'POST and TRACE %s are 405',
-    async (path) => {
-      for (const method of ['POST', 'TRACE', 'DELETE', 'OPTIONS']) {
-        const answer = await ask({ method, path })
-        expectProblem(answer, 405, 'method_not_allowed')
-        expect(answer.headers.allow).toBe('GET, HEAD')
-      }
-    },
-  )
+  it.each([
+    '/',
+    '/page.js',
+    '/page.css',
+    '/config.json',
+    '/openapi.json',
+    '/bridge.js',
+    '/healthz',
+    '/readyz',
+  ])('POST and TRACE %s are 405', async (path) => {
+    for (const method of ['POST', 'TRACE', 'DELETE', 'OPTIONS']) {
+      const answer = await ask({ method, path })
+      expectProblem(answer, 405, 'method_not_allowed')
+      expect(answer.headers.allow).toBe('GET, HEAD')
+    }
+  })
 })
 
 describe('No answer to any caller', () => {

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { TokenIssuer } from '../returning-ai/issuer.ts'
+import type { EmbedTokenAnswer } from './answers.ts'
 import { createTokenHandler, type TokenRouteDependencies } from './token-request.ts'
 
 /**
@@ -14,6 +15,6 @@ export function issueEmbedToken(
   return createTokenHandler(dependencies, {
     issuerOf: () => accessKey,
     obtain: (request) => tokens.mint(request),
-    field: 'embedToken',
+    answerOf: (embedToken, life): EmbedTokenAnswer => ({ embedToken, ...life }),
   })
 }

@@ -4,6 +4,7 @@ import type { RequestHandler } from 'express'
 import { compress, serveAsset, type Asset } from '../http/asset.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
 import { Problem } from '../problems.ts'
+import type { PageConfigAnswer } from './answers.ts'
 
 export interface PageOptions extends PageConfig {
   /** False: the page, its files and `/config.json` are 404. The scripts for other sites stay. */
@@ -14,18 +15,8 @@ export interface PageOptions extends PageConfig {
   publicUrls: readonly URL[]
 }
 
-/** What the page learns from `/config.json`: nothing secret, and nothing about a user. */
-interface PageConfig {
-  widgetOrigin: string
-  /** Where the vendor's SDK tags validate their tokens, with the door `access_key`. */
-  apiOrigin?: string
-  communityId?: string
-  allowedOrigins: readonly string[]
-  /** The configured ways to a token: `signin`, `access_key`. */
-  doors: readonly string[]
-  widgets: readonly { type: string; id: string; public: boolean }[]
-  signInForm: boolean
-}
+/** What the page learns of the configuration. */
+type PageConfig = Omit<PageConfigAnswer, 'bridgeIntegrity' | 'fastStart' | 'publicUrls' | 'version'>
 
 export interface AssetRoute {
   path: string
@@ -72,7 +63,7 @@ function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): Asse
     bridgeIntegrity: `sha384-${hash('sha384', readFileSync(new URL('bridge.js', built)), 'base64')}`,
     fastStart: readFileSync(new URL('fast-start.js', built), 'utf8').trim(),
   }
-  const config = JSON.stringify({ ...pageConfig, ...embed, publicUrls, version })
+  const config: PageConfigAnswer = { ...pageConfig, ...embed, publicUrls, version }
   const onPage = pageHeaders(pageConfig.widgetOrigin)
   return [
     { path: '/', handlers: [onPage, serveFile('index.html', html)] },
@@ -85,7 +76,7 @@ function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): Asse
         serveAsset({
           type: 'application/json; charset=utf-8',
           cacheControl: 'no-cache',
-          ...compress(config),
+          ...compress(JSON.stringify(config)),
         }),
       ],
     },

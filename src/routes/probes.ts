@@ -1,6 +1,9 @@
 import type { RequestHandler } from 'express'
 import type { Lifecycle } from '../http/lifecycle.ts'
 import { Problem } from '../problems.ts'
+import type { ProbeAnswer } from './answers.ts'
+
+const fine: ProbeAnswer = { status: 'ok' }
 
 /**
  * Liveness: the process answers. It depends on nothing else, because an outage elsewhere must not restart the
@@ -8,7 +11,7 @@ import { Problem } from '../problems.ts'
  */
 export const answerHealthz: RequestHandler = (_request, response) => {
   response.preset({ 'cache-control': 'no-store' })
-  response.json({ status: 'ok' })
+  response.json(fine)
 }
 
 /**
@@ -20,6 +23,6 @@ export function answerReadyz(lifecycle: Lifecycle): RequestHandler {
     if (lifecycle.state !== 'ready')
       throw new Problem('shutting_down', { diagnosis: { outcome: lifecycle.state } })
     response.preset({ 'cache-control': 'no-store' })
-    response.json({ status: 'ok' })
+    response.json(fine)
   }
 }

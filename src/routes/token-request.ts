@@ -5,6 +5,7 @@ import type { HandOnCookies } from '../http/renewed-session.ts'
 import type { TokenIssuer } from '../returning-ai/issuer.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { TokenRequest, Tokens, UserToken } from '../tokens.ts'
+import type { EmbedTokenAnswer, WidgetTokenAnswer } from './answers.ts'
 
 export interface TokenRouteDependencies {
   sessions: Sessions
@@ -17,14 +18,14 @@ interface TokenRoute {
   issuerOf: (request: Request) => TokenIssuer
   /** Obtains the token. `fresh`: the caller wants one that is newly minted. */
   obtain: (request: TokenRequest, fresh: boolean) => UserToken | Promise<UserToken>
-  /** What the answer calls the token. */
-  field: 'token' | 'embedToken'
+  /** The answer as its schema in `answers.ts` has it. */
+  answerOf: (token: string, life: Omit<WidgetTokenAnswer, 'token'>) => WidgetTokenAnswer | EmbedTokenAnswer
 }
 
 /** Takes the session of the customer's app and answers a token for exactly that user. */
 export function createTokenHandler(
   { sessions, handOnCookies }: TokenRouteDependencies,
-  { issuerOf, obtain, field }: TokenRoute,
+  { issuerOf, obtain, answerOf }: TokenRoute,
 ): RequestHandler {
   return async function handleTokenRequest(request, response) {
     const signal = abortWith(response)
@@ -41,7 +42,7 @@ export function createTokenHandler(
     response.locals.subject = subject
     const { requestId, origin } = response.locals
     const { token, ...rest } = await obtain({ session, issuer, signal, audit: { requestId, origin } }, fresh)
-    sendToken(response, { [field]: token, expiresIn: secondsLeft(rest), subject }, rest)
+    sendToken(response, answerOf(token, { expiresIn: secondsLeft(rest), subject }), rest)
   }
 }
 

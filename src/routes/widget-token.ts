@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import type { FindIssuer } from '../returning-ai/signin.ts'
+import type { WidgetTokenAnswer } from './answers.ts'
 import { createTokenHandler, type TokenRouteDependencies } from './token-request.ts'
 
 /** `POST /widget-token`: a widget token for the iframes of the guide, reused until shortly before its end. */
@@ -8,7 +9,7 @@ export function issueWidgetToken(dependencies: TokenRouteDependencies, signin: F
   return createTokenHandler(dependencies, {
     issuerOf: (request) => signin(widgetTypeOf(request)),
     obtain: (request, fresh) => tokens.get(request, fresh),
-    field: 'token',
+    answerOf: (token, life): WidgetTokenAnswer => ({ token, ...life }),
   })
 }
 
