@@ -38,7 +38,9 @@ interface TokensOptions {
   maxTokens?: number
 }
 
-interface Remembered extends UserToken {
+type MintedToken = UserToken & Pick<IssuedToken, 'keyId'>
+
+interface Remembered extends MintedToken {
   /**
    * The token's user, as named in the log and at the vendor. The same credential may later belong to another
    * user.
@@ -61,7 +63,7 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
   const remembered = createCache<Remembered>(maxTokens, ({ token }) => Math.ceil(token.length / usualLength))
   const share = createSingleFlight<UserToken>()
 
-  async function mint(request: TokenRequest): Promise<UserToken> {
+  async function mint(request: TokenRequest): Promise<MintedToken> {
     const { session, issuer, signal } = request
     // Before the limit: a request that never reaches the vendor must not use it up.
     issuer.check(session)
@@ -70,7 +72,7 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
     const issued = await issuer.issue(session, signal)
     metrics?.tokenIssued(issuer.door, 'vendor')
     audit(request, issued)
-    return { token: issued.token, expiresAt: issued.expiresAt, rateLimit }
+    return { token: issued.token, expiresAt: issued.expiresAt, keyId: issued.keyId, rateLimit }
   }
 
   function audit({ session, issuer, audit }: TokenRequest, { vendorMs, attempts, keyId }: IssuedToken): void {
@@ -81,17 +83,19 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
 
   async function mintAndRemember(key: string, account: string, request: TokenRequest): Promise<UserToken> {
     const minted = await mint(request)
-    const { token, expiresAt } = minted
+    const { token, expiresAt, keyId } = minted
     const until =
       expiresAt === undefined ? Math.floor(performance.now()) + cacheMs : expiresAt - expiryMarginMs
     if (cacheMs > 0)
-      remembered.set(key, { subject: request.session.subject, account, token, expiresAt, until })
+      remembered.set(key, { subject: request.session.subject, account, token, expiresAt, keyId, until })
     return minted
   }
 
-  function recall(key: string, { subject }: Session, account: string): UserToken | undefined {
+  function recall(key: string, { session: { subject }, issuer }: TokenRequest, account: string) {
     const known = remembered.get(key)
     if (known === undefined || known.until <= performance.now()) return undefined
+    // What a withdrawn key minted may be what its withdrawal is about.
+    if (!issuer.hasKey(known.keyId)) return undefined
     return known.subject === subject && known.account === account ? known : undefined
   }
 
@@ -101,7 +105,7 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
       const { session, issuer, signal } = request
       const key = session.credentialHash + issuer.name
       const account = issuer.userOf(session)
-      const known = fresh ? undefined : recall(key, session, account)
+      const known = fresh ? undefined : recall(key, request, account)
       if (known !== undefined) {
         metrics?.tokenIssued(issuer.door, 'reused')
         return known

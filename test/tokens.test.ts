@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Limit } from '../src/http/rate-limit.ts'
-import type { IssuedToken } from '../src/returning-ai/issuer.ts'
+import type { IssuedToken, TokenIssuer } from '../src/returning-ai/issuer.ts'
 import { requireEmail, type Session } from '../src/session/identity.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createTokens } from '../src/tokens.ts'
@@ -43,8 +43,16 @@ function startTokens({
     return { token: `token-${minted}`, vendorMs: 1, attempts: 1, keyId: 'k', ...change() }
   }
   const tokens = createTokens({ limit, logger, cacheMs, maxTokens })
+  const keys = new Set(['k'])
   const ask = async ({ session = ada, fresh = false, issuer = 'default', signal }: Ask = {}) => {
-    const door = { name: issuer, door: 'signin', userOf: requireEmail, check() {}, issue } as const
+    const door: TokenIssuer = {
+      name: issuer,
+      door: 'signin',
+      userOf: requireEmail,
+      hasKey: (keyId) => keys.has(keyId),
+      check() {},
+      issue,
+    }
     const request = {
       session,
       issuer: door,
@@ -53,7 +61,7 @@ function startTokens({
     }
     return (await tokens.get(request, fresh)).token
   }
-  return { ask, mints: () => minted }
+  return { ask, keys, mints: () => minted }
 }
 
 describe('A token', () => {
@@ -96,6 +104,14 @@ describe('A token', () => {
     vi.setSystemTime(Date.now() + byMs)
     expect(await ask()).toBe('token-1')
     vi.advanceTimersByTime(270_000)
+    expect(await ask()).toBe('token-2')
+  })
+
+  it('is reused only while the key that minted it is in use', async () => {
+    const { ask, keys } = startTokens({ change: fiveMinutes })
+    keys.add('new')
+    expect([await ask(), await ask()]).toEqual(['token-1', 'token-1'])
+    keys.delete('k')
     expect(await ask()).toBe('token-2')
   })
 

@@ -34,6 +34,8 @@ export function createEmbedTokenIssuer(options: EmbedTokenOptions): TokenIssuer 
   const url = new URL('/v2/api/widget-access-keys/token', accessKeys.current.apiUrl)
   const report = createVendorReport(logger, 'RAI_ACCESS_ID and RAI_ACCESS_KEY')
 
+  const currentKeyId = () => identifyKey(accessKeys.current.accessKey).id
+
   async function issue(session: Session, signal: AbortSignal): Promise<IssuedToken> {
     const identifiers = requireIdentifiers(session.identifiers)
     const bounds = { endsAt: performance.now() + timeoutMs, signal }
@@ -53,8 +55,8 @@ export function createEmbedTokenIssuer(options: EmbedTokenOptions): TokenIssuer 
     name: 'access_key',
     door: 'access_key',
     userOf: ({ identifiers }) => JSON.stringify(requireIdentifiers(identifiers)),
-    check: ({ subject }) =>
-      transport.check({ user: subject, keyId: identifyKey(accessKeys.current.accessKey).id }),
+    hasKey: (keyId) => keyId === currentKeyId(),
+    check: ({ subject }) => transport.check({ user: subject, keyId: currentKeyId() }),
     issue,
   }
 }

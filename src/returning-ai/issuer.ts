@@ -21,6 +21,8 @@ export interface TokenIssuer {
    * needs.
    */
   userOf: (session: Session) => string
+  /** Whether the key is still one of those in use. A file that changes may withdraw it. */
+  hasKey(keyId: string): boolean
   /** Throws if `issue` would be refused before it reaches the vendor. */
   check(session: Session): void
   /** Resolves to a new token. Rejects with a `Problem` if the vendor sends no usable one. */

@@ -38,6 +38,7 @@ export function createSignin(options: SigninOptions): FindIssuer {
       name: `signin ${ring.name}`,
       door: 'signin',
       userOf: requireEmail,
+      hasKey: (keyId) => ring.current().some(({ id }) => id === keyId),
       check: ({ subject }) => transport.check({ user: subject, keyId: order.of(ring.current())[0]!.id }),
       issue: (session, signal) => issue(session, ring, signal),
     }

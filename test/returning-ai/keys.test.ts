@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { startBroker, type RunningBroker } from '../peers/broker.ts'
+import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 // The ids are the first eight hex digits of the keys' SHA-256.
@@ -115,6 +115,54 @@ describe('WIDGET_API_KEY_FILE', () => {
     await Promise.all(users)
     expect(new Set(statuses)).toEqual(new Set([200]))
     expect(usedKeys().at(-1)).toBe('widget-key-b')
+  })
+})
+
+describe('A withdrawn key', () => {
+  let authorization: string
+
+  beforeEach(async () => {
+    authorization = `Bearer ${await signSession()}`
+  })
+
+  const ask = async (path?: string) => {
+    const answer = await broker.askToken({ authorization }, path)
+    return { status: answer.status, ...((await answer.json()) as { token: string }) }
+  }
+
+  it('ends the reuse of what it minted within two seconds, without a failed request', async () => {
+    await start('widget-key-a')
+    const before = await ask()
+    replaceByRename('widget-key-b\nwidget-key-a')
+    await fileEvents(1)
+    expect((await ask()).token).toBe(before.token)
+    const crowd = { rotated: false }
+    const statuses: number[] = []
+    const users = Array.from({ length: 4 }, async () => {
+      while (!crowd.rotated) statuses.push((await ask()).status)
+    })
+    replaceByRename('widget-key-b')
+    await fileEvents(2)
+    const after = await ask()
+    crowd.rotated = true
+    await Promise.all(users)
+    expect(after.token).not.toBe(before.token)
+    expect((await ask()).token).toBe(after.token)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(usedKeys()).toEqual(['widget-key-a', 'widget-key-b'])
+  })
+
+  it('of one widget type ends the reuse of what it minted, and of no other type', async () => {
+    const pairs = join(folder, 'pairs')
+    writeFileSync(pairs, 'store-widget:store-key-a')
+    await start('widget-key-a', file, { WIDGET_API_KEYS_FILE: pairs })
+    const paths = ['/widget-token?widget=store-widget', '/widget-token']
+    const before = [await ask(paths[0]), await ask(paths[1])]
+    writeFileSync(pairs, 'store-widget:store-key-b')
+    await vi.waitFor(() => expect(eventsOf('secret_file')).toHaveLength(1), withinTwoSeconds)
+    const after = [await ask(paths[0]), await ask(paths[1])]
+    expect(after.map(({ token }, index) => token === before[index]!.token)).toEqual([false, true])
+    expect(usedKeys()).toEqual(['store-key-a', 'widget-key-a', 'store-key-b'])
   })
 })
 
