@@ -89,6 +89,7 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   function applySecrets(changed: Config): void {
     doors.replace(changed)
     limits.useRedis(changed.rateLimit.redisUrl)
+    if (changed.rateLimit.redisUrl !== undefined) channel?.moveTo(changed.rateLimit.redisUrl)
     for (const one of [client, sourceClient]) one.useProxy(changed.proxy.https)
     for (const [index, mode] of changed.sessions.modes.entries()) verifiers[index]?.replace(mode)
   }

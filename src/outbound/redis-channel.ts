@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
-import { createRedis, openClient, toFault, within, type RedisClient, type RedisFault } from './redis.ts'
+import { createRedis, openClient, toFault, within, type RedisFault } from './redis.ts'
 
 interface Listener {
   /** Another replica said this. */
@@ -15,6 +15,8 @@ export interface Channel {
   publish(message: string): Promise<void>
   /** Listens until `close`. Called once. */
   listen(listener: Listener): void
+  /** Uses another address from now on, and still listens at the former one until the other replicas follow. */
+  moveTo(url: string): void
   close(): void
 }
 
@@ -26,69 +28,81 @@ interface ChannelOptions {
   logger: Logger
 }
 
+type Notice = (fault?: RedisFault) => void
+
 const pingEveryMs = 5_000
 const minPauseMs = 250
 const maxPauseMs = 5_000
+/** The replicas read their files within two seconds of each other. */
+const moveMs = 5_000
 
 /**
  * Talks to the other replicas by Redis publish/subscribe, which keeps nothing for a listener that is away.
  */
-export function createChannel({ url, name, timeoutMs, logger }: ChannelOptions): Channel {
+export function createChannel({ url: initialUrl, name, timeoutMs, logger }: ChannelOptions): Channel {
+  let url = initialUrl
   const redis = createRedis({ url, timeoutMs })
   const self = randomUUID()
   const closing = new AbortController()
   const [noticeListening, noticePublishing] = [createNotice('listen'), createNotice('publish')]
+  let follow: (() => void) | undefined
 
+  /** Listens at the address of the moment, and ends a while after it has changed. */
   async function keepListening(listener: Listener): Promise<void> {
+    const target = url
+    const moved = new AbortController()
+    const ended = AbortSignal.any([closing.signal, moved.signal])
+    const notice: Notice = (fault) => (target === url ? noticeListening(fault) : undefined)
+    follow = () => {
+      setTimeout(() => moved.abort(), moveMs).unref()
+      void keepListening(listener)
+    }
     let pauseMs = minPauseMs
-    while (!closing.signal.aborted) {
+    while (!ended.aborted) {
       try {
-        await listenOnce(listener, () => {
+        await listenOnce(target, listener, ended, () => {
           pauseMs = minPauseMs
-          noticeListening()
+          notice()
         })
       } catch (error) {
-        if (!closing.signal.aborted) noticeListening(await toFault(error))
+        if (!ended.aborted) notice(await toFault(error))
       }
-      await wait(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
+      await wait(pauseMs, undefined, { signal: ended, ref: false }).catch(() => undefined)
       pauseMs = Math.min(pauseMs * 2, maxPauseMs)
     }
   }
 
   /** Listens on one connection until it is lost. */
-  async function listenOnce(listener: Listener, begin: () => void): Promise<void> {
-    const client = openClient(await import('@redis/client'), url, timeoutMs)
+  async function listenOnce(target: string, listener: Listener, ended: AbortSignal, begin: () => void) {
+    const library = await import('@redis/client')
+    ended.throwIfAborted()
+    const client = openClient(library, target, timeoutMs)
     const end = () => client.destroy()
-    closing.signal.addEventListener('abort', end)
+    ended.addEventListener('abort', end)
     try {
       const lost = new Promise((_resolve, reject) => client.once('error', reject).once('end', reject))
       lost.catch(() => undefined)
-      await within(
-        timeoutMs,
-        client.connect().then(() => subscribe(client, listener)),
-        end,
-      )
+      const subscribed = client.connect().then(() => client.subscribe(name, receive))
+      await within(timeoutMs, subscribed, end)
       begin()
       listener.resume()
-      await Promise.race([lost, keepPinging(client, end)])
+      await Promise.race([lost, keepPinging(() => client.ping(), end)])
     } finally {
-      closing.signal.removeEventListener('abort', end)
+      ended.removeEventListener('abort', end)
       end()
+    }
+
+    function receive(message: string): void {
+      const [sender, text = ''] = message.split(' ')
+      if (sender !== self) listener.receive(text)
     }
   }
 
-  async function subscribe(client: RedisClient, listener: Listener): Promise<void> {
-    await client.subscribe(name, (message) => {
-      const [sender, text = ''] = message.split(' ')
-      if (sender !== self) listener.receive(text)
-    })
-  }
-
   /** A silent connection may be a dead one, which TCP alone would notice after a quarter of an hour. */
-  async function keepPinging(client: RedisClient, expire: () => void): Promise<void> {
+  async function keepPinging(ping: () => Promise<unknown>, expire: () => void): Promise<void> {
     for (;;) {
       await wait(pingEveryMs, undefined, { ref: false })
-      await within(timeoutMs, client.ping(), expire)
+      await within(timeoutMs, ping(), expire)
     }
   }
 
@@ -102,7 +116,7 @@ export function createChannel({ url, name, timeoutMs, logger }: ChannelOptions):
   }
 
   /** Logs once that the replicas cannot reach each other, and once that they can again. */
-  function createNotice(direction: 'listen' | 'publish'): (fault?: RedisFault) => void {
+  function createNotice(direction: 'listen' | 'publish'): Notice {
     let works = true
     return function noticeChange(fault) {
       if (works === (fault === undefined)) return
@@ -116,6 +130,12 @@ export function createChannel({ url, name, timeoutMs, logger }: ChannelOptions):
   return {
     publish,
     listen: (listener) => void keepListening(listener),
+    moveTo(next) {
+      if (next === url) return
+      url = next
+      redis.moveTo(next)
+      follow?.()
+    },
     close() {
       closing.abort()
       redis.close()

@@ -1,4 +1,7 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 import { send } from '../peers/exchange.ts'
@@ -191,8 +194,8 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
     return [...replicas]
   }
 
-  const untilListening = (count: number) =>
-    vi.waitFor(async () => expect(await redis.subscribers('token-broker:sessions')).toBe(count), {
+  const untilListening = (count: number, server = redis) =>
+    vi.waitFor(async () => expect(await server.subscribers('token-broker:sessions')).toBe(count), {
       timeout: 15_000,
       interval: 50,
     })
@@ -244,6 +247,66 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
       ['warn', 'listen', 'left'],
       ['info', 'listen', 'joined'],
     ])
+  })
+
+  describe('whose REDIS_URL changes in its file', () => {
+    let successor: RedisServer
+    let folder: string
+
+    beforeEach(async () => {
+      successor = await createRedisServer()
+      await successor.start()
+      folder = mkdtempSync(join(tmpdir(), 'redis-url-'))
+    })
+
+    const fileOf = (name: string) => join(folder, name)
+
+    async function startByFile(name: string): Promise<RunningBroker> {
+      writeFileSync(fileOf(name), redis.url)
+      return start({ REDIS_URL_FILE: fileOf(name) })
+    }
+
+    it('forget the former user of a cookie by the new Redis, and do not miss the old one', async () => {
+      const [one, two] = [await startByFile('one'), await startByFile('two')]
+      await untilListening(2)
+      for (const name of ['one', 'two']) writeFileSync(fileOf(name), successor.url)
+      await untilListening(2, successor)
+      await redis.kill()
+      expect([await ask(one), await ask(two)]).toEqual(['ann', 'ann'])
+      user = 'bob'
+      expect(await ask(one, noCache)).toBe('bob')
+      await vi.waitFor(async () => expect(await ask(two)).toBe('bob'))
+      expect([...channelLines(one), ...channelLines(two)]).toEqual([])
+    })
+
+    it('hear a replica that still uses the old one', async () => {
+      const [one, two] = [await startByFile('one'), await startByFile('two')]
+      await untilListening(2)
+      writeFileSync(fileOf('one'), successor.url)
+      await untilListening(1, successor)
+      expect(await ask(one)).toBe('ann')
+      user = 'bob'
+      expect(await ask(two, noCache)).toBe('bob')
+      await vi.waitFor(async () => expect(await ask(one)).toBe('bob'))
+    })
+
+    it('forget all sessions, because they may have missed something', async () => {
+      const one = await startByFile('one')
+      await untilListening(1)
+      expect(await ask(one)).toBe('ann')
+      user = 'bob'
+      writeFileSync(fileOf('one'), successor.url)
+      await vi.waitFor(async () => expect(await ask(one)).toBe('bob'), 5_000)
+    })
+
+    it('leave the old one for good soon after', { timeout: 20_000 }, async () => {
+      await startByFile('one')
+      await untilListening(1)
+      writeFileSync(fileOf('one'), successor.url)
+      await untilListening(1, successor)
+      await untilListening(0)
+      expect(await successor.subscribers('token-broker:sessions')).toBe(1)
+    })
   })
 
   it('answer while Redis hangs', async () => {
