@@ -1,9 +1,9 @@
-/** What gets a colour in HTML and JSX: comments, tags, strings, and attribute names before a `=`. */
-const pattern = /(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|([\w:@-]+)(?==)/g
-const kinds = ['comment', 'tag', 'string', 'name']
+/** What gets a colour in HTML and JSX: comments, tags, strings, and the names of attributes. */
+const pattern = /(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|(\s[\w:@-]+)(?==")/g
+const kinds = ['comment', 'tag', 'string', 'attribute']
 
 /**
- * Fills an element with code, lightly coloured. Builds text nodes alone: Trusted Types forbid HTML from a string.
+ * Fills an element with code, lightly coloured. Trusted Types forbid HTML from a string, so it builds the nodes.
  * @param {HTMLElement} place @param {string} code
  */
 export function showCode(place, code) {

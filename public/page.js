@@ -10,6 +10,7 @@ import { showWidgets } from './widgets.js'
 /** @param {Config} config */
 async function start(config) {
   byId('version').textContent = `v${config.version}`
+  byId('widgets').hidden = false
   followBroker(config)
   if (config.signInForm) await (await import('./demo/account.js')).mountAccount(byId('account'))
   else mountSetup(config)
@@ -50,7 +51,7 @@ async function loadConfig() {
 
 /** @param {Error} error */
 function showAway({ message: code }) {
-  for (const id of ['session', 'token', 'embeds']) show(id, 'bad', 'Unknown')
+  for (const id of ['session', 'token', 'embeds']) show(id, 'idle', 'Unknown')
   showTrouble({ code, retrying: true })
   setInterval(reloadWhenBack, 3000)
 }

@@ -16,8 +16,7 @@ export function mountSetup({ allowedOrigins, widgets }) {
   tick('https', isSecureContext)
   tick('widgets', widgets.length > 0)
   find(place, '[data-of=own-origin]').textContent = location.origin
-  find(place, '[data-of=allowed-origins]').textContent =
-    allowedOrigins.join(', ') || 'none: pages of this origin only'
+  find(place, '[data-of=allowed-origins]').textContent = allowedOrigins.join(', ') || 'none'
 }
 
 /** @param {Step} step @param {boolean} done */
@@ -26,4 +25,7 @@ export function tick(step, done) {
   if (!(item instanceof HTMLElement)) return
   item.dataset.done = String(done)
   find(item, '.mark-text').textContent = done ? 'Done: ' : 'To do: '
+  const all = byId('setup').querySelectorAll('[data-step]').length
+  const ticked = byId('setup').querySelectorAll('[data-done=true]').length
+  find(byId('setup'), '.count').textContent = ticked === all ? 'Complete' : `${ticked} of ${all}`
 }

@@ -21,6 +21,7 @@ let goodUntil = 0
 export function followBroker({ signInForm, widgets, doors }) {
   inDemo = signInForm
   framed = doors.includes('signin')
+  if (!framed) find(byId('embeds'), '.detail').textContent = 'embed.js gives each SDK tag the token'
   embeds = widgets.filter((widget) => !widget.public).length
   document.addEventListener('returning-ai:token', showToken)
   document.addEventListener('returning-ai:signed-out', showSignedOut)
@@ -36,6 +37,7 @@ export function report(sentence) {
   time.textContent = new Date().toLocaleTimeString('en-GB')
   line.append(time, sentence)
   byId('journal').prepend(line)
+  byId('happening').hidden = false
   while (byId('journal').childElementCount > 40) byId('journal').lastElementChild?.remove()
 }
 
@@ -75,7 +77,13 @@ function showToken({ detail: { renewed, expiresIn, subject } }) {
   tick('handed', embeds > 0)
   offerRenewal('Renew now')
   showTimeLeft()
-  report(replaced ? 'A new token replaced the old one.' : 'Token received and handed to the widgets.')
+  report(
+    replaced
+      ? 'A new token replaced the old one.'
+      : framed
+        ? 'Token received and handed to the widgets.'
+        : 'Token received.',
+  )
 }
 
 /** @param {CustomEvent<import('./bridge.js').SignedOutDetail>} event */
@@ -105,7 +113,7 @@ function showError({ detail }) {
   else if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
   offerRenewal(retrying ? 'Try now' : 'Try again')
   const { say } = causeOf(code)
-  show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'No token', say)
+  show('token', retrying ? 'busy' : 'bad', retrying ? 'Trying again' : 'No token', code)
   showEmbeds(retrying ? 'busy' : 'idle', '# waiting for a token')
   tick('token', false)
   tick('handed', false)

@@ -8,9 +8,9 @@ import { byId, find } from './dom.js'
 export function showTrouble({ code, requestId, retrying = false }) {
   const { say, fix, outcomes } = causeOf(code)
   const place = byId('trouble')
-  place.dataset.tone = retrying ? 'busy' : 'bad'
+  place.dataset.tone = toneOf(code, retrying)
   find(place, 'h2').textContent = say
-  find(place, '.fix').textContent = fix
+  find(place, '.fix').replaceChildren(...markNames(fix))
   find(place, '.retrying').hidden = !retrying
   showRow('code', code)
   showRow('request-id', requestId)
@@ -20,6 +20,22 @@ export function showTrouble({ code, requestId, retrying = false }) {
 
 export function hideTrouble() {
   byId('trouble').hidden = true
+}
+
+/** @param {string} code @param {boolean} retrying */
+function toneOf(code, retrying) {
+  if (retrying) return 'busy'
+  return code === 'session_missing' ? 'idle' : 'bad'
+}
+
+/** Sets the names of settings in the type of code. @param {string} text */
+function markNames(text) {
+  return text.split(/([A-Z]+(?:_[A-Z]+)+)/).map((part, index) => {
+    if (index % 2 === 0) return part
+    const code = document.createElement('code')
+    code.textContent = part
+    return code
+  })
 }
 
 /** @param {string} name @param {string | undefined} text */

@@ -45,12 +45,19 @@ function addWidget(widget, index, { widgetOrigin, doors }) {
   const panel = find(copyOf('panel'), '[role=tabpanel]')
   panel.id = `panel-${index}`
   const address = `${widgetOrigin}/${widget.type}/${widget.id}`
-  find(panel, '.address').textContent = address
+  find(panel, '.url').textContent = address
+  find(panel, '.door').textContent = doorOf(widget, doors)
   const framed = widget.public || doors.includes('signin')
   find(panel, '.frame').append(framed ? frameOf(widget, address) : copyOf('by-tag'))
   byId('tabs').append(createTab(`tab-${index}`, widget.label))
   byId('panels').append(panel)
   return panel
+}
+
+/** How the widget on this page signs in. @param {Widget} widget @param {string[]} doors */
+function doorOf(widget, doors) {
+  if (widget.public) return 'Public: no sign-in'
+  return doors.includes('signin') ? 'Signs in with the widget API key' : 'Signs in with Access Key Embed'
 }
 
 /** @param {HTMLElement} panel @param {import('./embed-code.js').Recipe[]} recipes */

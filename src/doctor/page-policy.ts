@@ -5,10 +5,10 @@ import { fail, pass, skip, type Finding, type Patient } from './check.ts'
 /**
  * Whether the broker's own page may frame the widgets, and what a page of the customer's must allow to do so.
  */
-export async function checkPagePolicy(broker: BrokerUnderTest, { config, env }: Patient): Promise<Finding> {
+export async function checkPagePolicy(broker: BrokerUnderTest, { config }: Patient): Promise<Finding> {
   if (config === undefined) return skip('The configuration is not usable: the widgets are not known.')
   const needed = `A page with widgets needs: ${policyOf(broker, config)}`
-  if (env.STATUS_PAGE === 'off') return skip(`STATUS_PAGE is off. ${needed}`)
+  if (!config.statusPage) return skip(`STATUS_PAGE is off. ${needed}`)
   const answer = await broker.ask('')
   if (answer.status !== 200) {
     const advice = 'Check that the proxy in front strips its prefix.'

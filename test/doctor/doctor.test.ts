@@ -241,12 +241,15 @@ describe('The page policy of the doctor', () => {
     )
   })
 
-  it('is skipped if the page is off', async () => {
-    const { find } = await examine({ STATUS_PAGE: 'off' })
+  it('is skipped if the page is off, and every other check passes', async () => {
+    const off = { STATUS_PAGE: 'off' }
+    const { checks, find, code } = await examine(off, (await startBroker({ ...environment, ...off })).url)
     expect(find('page_policy')).toMatchObject({
       status: 'skipped',
-      seen: expect.stringContaining('STATUS_PAGE'),
+      seen: expect.stringContaining('STATUS_PAGE is off'),
     })
+    expect(checks.filter(({ status }) => status === 'fail')).toEqual([])
+    expect(code).toBe(0)
   })
 })
 
