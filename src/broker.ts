@@ -10,10 +10,11 @@ import { createCookieHandOn } from './http/renewed-session.ts'
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { createSessions, type SessionVerifier } from './session/sessions.ts'
-import { createIdentify } from './session/identity.ts'
+import { createIdentify, sessionOfEmail } from './session/identity.ts'
 import { createRotatingVerifier } from './session/rotation.ts'
 import { createTokens } from './tokens.ts'
 import { createDoors } from './returning-ai/doors.ts'
+import { startProbe } from './returning-ai/probe.ts'
 
 export interface Broker {
   app: Express
@@ -88,15 +89,26 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
   /** Takes the secrets that a file now holds. Everything else of the configuration is as it was at start. */
   function applySecrets(changed: Config): void {
     doors.replace(changed)
+    probe?.run()
     limits.useRedis(changed.rateLimit.redisUrl)
     if (changed.rateLimit.redisUrl !== undefined) channel?.moveTo(changed.rateLimit.redisUrl)
     for (const one of [client, sourceClient]) one.useProxy(changed.proxy.https)
     for (const [index, mode] of changed.sessions.modes.entries()) verifiers[index]?.replace(mode)
   }
+  const probe =
+    config.probeEmail === undefined
+      ? undefined
+      : startProbe({
+          doors,
+          session: sessionOfEmail(config.probeEmail, config.sessions.identity),
+          logger,
+          metrics,
+        })
   const secretWatch = watchSecretFiles({ config, apply: applySecrets, logger })
 
   async function close(): Promise<void> {
     secretWatch.close()
+    probe?.close()
     limits.close()
     channel?.close()
     for (const verifier of verifiers) verifier.close?.()

@@ -97,6 +97,7 @@ function toConfig(env: Variables) {
     logLevel: env.LOG_LEVEL,
     secrets: secretsOf(env),
     widgets: env.WIDGETS ?? [],
+    probeEmail: env.WIDGET_PROBE_EMAIL,
     vendor: {
       baseUrl: env.WIDGET_BASE_URL,
       timeoutMs: env.VENDOR_TIMEOUT_MS,

@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { isPlainEmail } from '../session/email.ts'
 
 // The grammar of each kind of value. A message says what is expected, and never quotes a value.
 
@@ -143,6 +144,10 @@ export const visible = matching(/^[\x21-\x7e]{1,1024}$/, 'must be visible ASCII 
 export const credentialEntry = matching(
   /^(bearer|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})$/,
   'must be bearer, cookie:NAME or header:NAME',
+)
+
+export const email = text('must be one plain email address (its value is not shown)', (value) =>
+  isPlainEmail(value) ? value : undefined,
 )
 
 export const emailDomain = text('must be domains such as example.com', (value) => {

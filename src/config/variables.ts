@@ -17,6 +17,7 @@ export const variables = z.object({
     .refine((pairs) => new Map(pairs).size === pairs.length, 'must name each type once')
     .optional(),
   WIDGETS: field.listOf(field.widget).optional(),
+  WIDGET_PROBE_EMAIL: field.email.optional(),
   RAI_ACCESS_ID: field.visible.optional(),
   RAI_ACCESS_KEY: field.headerSecret.optional(),
   RAI_API_URL: field.vendorUrl.prefault('https://api-v2.returning.ai'),

@@ -32,7 +32,9 @@ export async function checkSignin(config: Config, { client, email }: Patient): P
   const { keys, byWidgetType } = config.signin
   const attempts: Attempt[] = []
   for (const key of new Set([...keys, ...byWidgetType.values()]))
-    attempts.push(await attempt(createIssuerOfKey(config, config.signin.communityId, client, key), email))
+    attempts.push(
+      await attempt(createIssuerOfKey(config, config.signin.communityId, client, key), config, email),
+    )
   return judgeAttempts(attempts)
 }
 
@@ -47,9 +49,10 @@ function createIssuerOfKey(
   return createSignin({ transport, keys, logger: silentLogger, ...vendor, communityId })(undefined)
 }
 
-async function attempt(issuer: TokenIssuer, email: string): Promise<Attempt> {
+async function attempt(issuer: TokenIssuer, { sessions }: Config, email: string): Promise<Attempt> {
   try {
-    const { keyId } = await issuer.issue(sessionOfEmail(email), new AbortController().signal)
+    const session = sessionOfEmail(email, sessions.identity)
+    const { keyId } = await issuer.issue(session, new AbortController().signal)
     return { name: `key ${keyId}` }
   } catch (error) {
     if (!(error instanceof Problem)) throw error

@@ -22,9 +22,11 @@ export function sendProblem(response: Response, problem: Problem): void {
  * The one error handler. Any error other than a `Problem` is a bug of ours, and only the log describes it.
  */
 export const writeProblem: ErrorRequestHandler = (error, _request, response, _next) => {
-  sendProblem(response, error instanceof Problem ? error : createInternal(error))
+  sendProblem(response, asProblem(error))
 }
 
-function createInternal(cause: unknown): Problem {
-  return new Problem('internal', { cause, diagnosis: describeError(cause) })
+/** The error itself, or `internal` for one that is a bug. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  return new Problem('internal', { cause: error, diagnosis: describeError(error) })
 }

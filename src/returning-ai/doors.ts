@@ -12,6 +12,8 @@ import { createVendorTransport } from './transport.ts'
 export interface Doors {
   signin?: FindIssuer
   accessKey?: TokenIssuer
+  /** The issuers of each door: as many as it has key rings. */
+  issuers(): Map<TokenIssuer['door'], TokenIssuer[]>
   /** Takes the secrets of another configuration with the same doors. */
   replace(config: Pick<Config, 'signin' | 'accessKey'>): void
 }
@@ -29,12 +31,20 @@ export function createDoors({ vendor, signin, accessKey }: Config, options: Door
     createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor(door) })
   const keys = signin && createKeyRings(signin)
   const accessKeys = accessKey && { current: accessKey }
+  const findIssuer =
+    keys && createSignin({ ...vendor, ...signin, transport: createTransport('signin'), keys, logger })
+  const accessKeyIssuer =
+    accessKeys &&
+    createEmbedTokenIssuer({ ...vendor, accessKeys, transport: createTransport('access_key'), logger })
   return {
-    signin:
-      keys && createSignin({ ...vendor, ...signin, transport: createTransport('signin'), keys, logger }),
-    accessKey:
-      accessKeys &&
-      createEmbedTokenIssuer({ ...vendor, accessKeys, transport: createTransport('access_key'), logger }),
+    signin: findIssuer,
+    accessKey: accessKeyIssuer,
+    issuers() {
+      const issuers: ReturnType<Doors['issuers']> = new Map()
+      if (findIssuer && keys) issuers.set('signin', [undefined, ...keys.types()].map(findIssuer))
+      if (accessKeyIssuer) issuers.set('access_key', [accessKeyIssuer])
+      return issuers
+    },
     replace(changed) {
       if (changed.signin !== undefined) keys?.replace(changed.signin)
       if (accessKeys !== undefined && changed.accessKey !== undefined) accessKeys.current = changed.accessKey

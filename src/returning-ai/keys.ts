@@ -15,6 +15,8 @@ export interface KeyRing {
 export interface KeyRings {
   /** The ring of a widget type that has a key of its own, else the default one. */
   of(widgetType: string | undefined): KeyRing
+  /** The widget types that have a key of their own. */
+  types(): string[]
   /** Puts other keys in the place of those that are in use. */
   replace(keys: ConfiguredKeys): void
 }
@@ -31,6 +33,7 @@ export function createKeyRings({ keys, byWidgetType }: ConfiguredKeys): KeyRings
   let rings = createTypeRings(byWidgetType)
   return {
     of: (widgetType) => (widgetType === undefined ? fallback : (rings.get(widgetType) ?? fallback)),
+    types: () => [...rings.keys()],
     replace(changed) {
       fallback.replace(changed.keys)
       const known = rings

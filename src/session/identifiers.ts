@@ -29,12 +29,28 @@ export function judgeIdentifiers(
 ): IdentifiersVerdict {
   const values: Record<string, string> = {}
   for (const { name, claim } of identifiers) {
-    const isEmail = name === 'data-email' || policy.emailClaims.includes(claim)
-    const value = isEmail ? judgeEmail(verified, policy, [claim]) : judgeValue(verified, claim)
+    const value = isEmail({ name, claim }, policy)
+      ? judgeEmail(verified, policy, [claim])
+      : judgeValue(verified, claim)
     if (typeof value !== 'string') return { ...value, claim }
     values[name] = value
   }
   return { values }
+}
+
+/** The same for a user of whom nothing but the email is known. */
+export function identifiersOfEmail(
+  email: string,
+  identifiers: readonly Identifier[],
+  policy: Pick<EmailPolicy, 'emailClaims'>,
+): IdentifiersVerdict {
+  const other = identifiers.find((one) => !isEmail(one, policy))
+  if (other === undefined) return { values: Object.fromEntries(identifiers.map(({ name }) => [name, email])) }
+  return { refusal: 'identity_unusable', outcome: 'identifier_missing', claim: other.claim }
+}
+
+function isEmail({ name, claim }: Identifier, { emailClaims }: Pick<EmailPolicy, 'emailClaims'>): boolean {
+  return name === 'data-email' || emailClaims.includes(claim)
 }
 
 /** Throws 403 where the session lacks an identifier; only the log names it. */

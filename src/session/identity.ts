@@ -2,7 +2,12 @@ import { createHmac } from 'node:crypto'
 import { Problem } from '../problems.ts'
 import { findClaim, type VerifiedClaims } from './claims.ts'
 import { judgeEmail, type EmailPolicy, type EmailVerdict } from './email.ts'
-import { judgeIdentifiers, type Identifier, type IdentifiersVerdict } from './identifiers.ts'
+import {
+  identifiersOfEmail,
+  judgeIdentifiers,
+  type Identifier,
+  type IdentifiersVerdict,
+} from './identifiers.ts'
 
 /**
  * A signed-in user. `subject` is a keyed hash of issuer and user id. Of the claims, it keeps what a
@@ -63,8 +68,9 @@ export function namesUser(verified: VerifiedClaims, policy: ClaimNames): boolean
 }
 
 /** A session for an email that the operator chose, such as a test user's. No request ever has it. */
-export function sessionOfEmail(address: string): Session {
-  return { credentialHash: '', mode: 'operator', subject: 'operator', email: address }
+export function sessionOfEmail(address: string, policy: Omit<ClaimNames, 'subjectClaims'>): Session {
+  const identifiers = policy.identifiers && identifiersOfEmail(address, policy.identifiers, policy)
+  return { credentialHash: '', mode: 'operator', subject: 'operator', email: address, identifiers }
 }
 
 /** The session's email, for a door that needs it. Throws 403 if there is no usable one. */
