@@ -6,7 +6,7 @@ import { ConfigError, loadConfig } from '../src/config/config.ts'
 import { fromFiles, variableNames, variables } from '../src/config/variables.ts'
 import { problemCodes } from '../src/problems.ts'
 import { version } from '../src/routes/page.ts'
-import { blocksOf, documentNames, readDocument, root } from './peers/documents.ts'
+import { blocksOf, documentNames, parseSettings, readDocument, root } from './peers/documents.ts'
 import { titlesOf } from './peers/titles.ts'
 
 const documents = await Promise.all(
@@ -17,7 +17,7 @@ const readme = textOf('README.md')
 const rowsOf = (text: string) =>
   [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
 const recipes = documents.flatMap(({ name, text }) =>
-  blocksOf(text, 'ini').map((block, index) => ({ name, index, settings: parseSettings(block) })),
+  blocksOf(text, 'env').map((block, index) => ({ name, index, settings: parseSettings(block) })),
 )
 const fieldOf: Record<
   string,
@@ -25,15 +25,6 @@ const fieldOf: Record<
 > = variables.shape
 /** An id and a public key are no secrets, but come from files with those that are. */
 const secrets = fromFiles.filter((name) => name !== 'SESSION_JWT_PUBLIC_KEY')
-
-function parseSettings(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text
-      .trim()
-      .split('\n')
-      .map((line) => line.split(/=(.*)/s).slice(0, 2)),
-  )
-}
 
 describe('The README', () => {
   it('has at most 170 lines', () => {

@@ -78,7 +78,7 @@ describe('A newcomer with nothing but the documentation', () => {
   it('builds, checks and starts the broker with the settings of the README', async () => {
     // The example of a key is accepted only with the sandbox.
     const own = 'PORT=0\nHOST=127.0.0.1\nWIDGET_BASE_URL=http://127.0.0.1:4000\n'
-    await writeFile(join(clone, '.env'), blocksOf(readme, 'ini')[0] + own)
+    await writeFile(join(clone, '.env'), blocksOf(readme, 'env')[0] + own)
     await run('bash', ['-c', 'npm run build'], { cwd: clone, env: shellEnvironment() })
     const checked = await run('bash', ['-c', checkConfig], { cwd: clone, env: shellEnvironment() })
     expect(checked.stdout).toMatch(/usable/)

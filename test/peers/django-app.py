@@ -21,7 +21,7 @@ settings.configure(
 )
 django.setup()
 
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import get_user_model, login, logout
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse, JsonResponse
@@ -35,13 +35,18 @@ def sign_in(request):
     return HttpResponse()
 
 
+def sign_out(request):
+    logout(request)
+    return HttpResponse()
+
+
 def me(request):
     if not request.user.is_authenticated:
         return HttpResponse(status=401)
     return JsonResponse({"sub": str(request.user.pk), "email": request.user.email})
 
 
-urlpatterns = [path("sign-in", sign_in), path("me", me)]
+urlpatterns = [path("sign-in", sign_in), path("sign-out", sign_out), path("me", me)]
 
 
 class Quiet(WSGIRequestHandler):

@@ -14,7 +14,7 @@ function whyDjangoMissing(): string | undefined {
   return 'skipped: python3-django is not installed'
 }
 
-/** An app with Django, and how a browser signs in there. */
+/** An app with Django, and how a browser signs in and out there. */
 export async function startDjango() {
   const origin = await startApp('django-app.py', python)
 
@@ -24,5 +24,10 @@ export async function startDjango() {
     return headers['set-cookie']![0]!.split(';')[0]!
   }
 
-  return { origin, signIn }
+  async function signOut(cookie: string): Promise<string> {
+    await send(`${origin}/sign-out`, { headers: { cookie } })
+    return cookie
+  }
+
+  return { origin, signIn, signOut }
 }

@@ -26,3 +26,9 @@ export function blocksOf(text: string, kind: string): string[] {
     .filter(([, found]) => found === kind)
     .map(([, , block = '']) => block)
 }
+
+/** The settings of a block, by name. */
+export function parseSettings(block: string): Record<string, string> {
+  const lines = block.trim().split('\n')
+  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)))
+}

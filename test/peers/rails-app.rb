@@ -14,9 +14,12 @@ class App < Rails::Application
   config.session_store :cookie_store, key: "_app_session"
   routes.append do
     get "sign-in", to: "sessions#create"
+    get "sign-out", to: "sessions#destroy"
     get "me", to: "sessions#show"
   end
 end
+
+User = Struct.new(:id, :email)
 
 class SessionsController < ActionController::Base
   def create
@@ -25,9 +28,20 @@ class SessionsController < ActionController::Base
     head :ok
   end
 
+  def destroy
+    reset_session
+    head :ok
+  end
+
   def show
-    return head :unauthorized unless session[:email]
-    render json: { sub: "user of #{session[:email]}", email: session[:email] }
+    return head :unauthorized unless current_user
+    render json: { sub: current_user.id.to_s, email: current_user.email }
+  end
+
+  private
+
+  def current_user
+    User.new("user of #{session[:email]}", session[:email]) if session[:email]
   end
 end
 

@@ -14,16 +14,21 @@ function whyRailsMissing(): string | undefined {
   return 'skipped: ruby-rails or puma is not installed'
 }
 
-/** An app with Rails that speaks https alone, and how a browser signs in there. */
+/** An app with Rails that speaks https alone, and how a browser signs in and out there. */
 export async function startRails() {
   const origin = await startApp('rails-app.rb', ruby)
 
-  /** The session cookie as a pair. */
-  async function signIn(email: string): Promise<string> {
-    const headers = { 'x-forwarded-proto': 'https' }
-    const answer = await send(`${origin}/sign-in?email=${encodeURIComponent(email)}`, { headers })
+  /** Resolves to the session cookie as a pair. */
+  async function visit(path: string, cookie = ''): Promise<string> {
+    const headers = { 'x-forwarded-proto': 'https', cookie }
+    const answer = await send(origin + path, { headers })
     return answer.headers['set-cookie']![0]!.split(';')[0]!
   }
 
-  return { origin, signIn }
+  return {
+    origin,
+    signIn: (email: string) => visit(`/sign-in?email=${encodeURIComponent(email)}`),
+    /** The session is in the cookie itself, so this has a new one. */
+    signOut: (cookie: string) => visit('/sign-out', cookie),
+  }
 }
