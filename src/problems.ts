@@ -1,3 +1,5 @@
+import type { Outcome } from './outcomes.ts'
+
 interface Refusal {
   status: number
   title: string
@@ -133,7 +135,7 @@ export const refusalOf = (code: ProblemCode): Refusal => refusals[code]
 
 /** What the log may say about the cause: our own words and numbers, never text from outside. */
 export interface Diagnosis {
-  outcome?: string
+  outcome?: Outcome
   vendorStatus?: number
   vendorMs?: number
   attempts?: number
@@ -195,7 +197,8 @@ export function problemDocument(
   requestId: string,
   status: number = refusals[code].status,
 ): string {
-  const { title, detail } = refusals[code]
+  const { title, detail: text } = refusals[code]
+  const detail = `${text} See docs/problems.md#${code}.`
   const type = `urn:returning-ai-token-broker:${code}`
   return JSON.stringify({ type, title, status, code, detail, requestId } satisfies ProblemDocument)
 }

@@ -2,11 +2,14 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { causeOf, explainedCodes } from '../public/causes.js'
 import { ConfigError, loadConfig } from '../src/config/config.ts'
 import { fromFiles, variableNames, variables } from '../src/config/variables.ts'
 import { problemCodes } from '../src/problems.ts'
 import { version } from '../src/routes/page.ts'
 import { blocksOf, documentNames, parseSettings, readDocument, root } from './peers/documents.ts'
+import { isOutcome, isOutcomeOf } from './peers/outcomes.ts'
+import { renderProblems } from './peers/problems-page.ts'
 import { titlesOf } from './peers/titles.ts'
 
 const documents = await Promise.all(
@@ -69,14 +72,40 @@ function expectDefault(name: string, shown: string | undefined): void {
 }
 
 describe('docs/problems.md', () => {
-  it('has every code, and no other', () => {
-    const codes = rowsOf(textOf('docs/problems.md'))
-      .filter(([status]) => /^\d/.test(status!))
-      .flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code))
-    expect(codes).toHaveLength(problemCodes.length)
-    expect(new Set(codes)).toEqual(new Set(problemCodes))
+  // To write it anew: npx vitest run test/docs.test.ts --update
+  it('is what the texts of the broker and of its page make', async () => {
+    await expect(renderProblems()).toMatchFileSnapshot('../docs/problems.md')
+  })
+
+  it('explains every code to the user of the page', () => {
+    expect(explainedCodes).toEqual(expect.arrayContaining(problemCodes))
+  })
+
+  it('has every outcome that the page names, under the code for which it names it', () => {
+    const named = problemCodes.flatMap((code) => {
+      const words = causeOf(code).outcomes?.match(/\b[a-z]+_[a-z0-9_]+\b/g) ?? []
+      return words.map((word) => [code, word] as const)
+    })
+    expect(named.length).toBeGreaterThan(20)
+    expect(named.filter(([code, word]) => !isOutcomeOf(code, word))).toEqual([])
+  })
+
+  it('has every outcome that the source names', async () => {
+    const words = await outcomesInSource()
+    expect(words.length).toBeGreaterThan(40)
+    expect(words.filter((word) => !isOutcome(word))).toEqual([])
   })
 })
+
+/** The compiler checks those of requests. This also finds those of other log lines. */
+async function outcomesInSource(): Promise<string[]> {
+  const names = await readdir(join(root, 'src'), { recursive: true })
+  const ours = names.filter((name) => /^(?!doctor|demo|sandbox|bridge|bench|outcomes).*\.ts$/.test(name))
+  const sources = await Promise.all(ours.map((name) => readFile(join(root, 'src', name), 'utf8')))
+  const places = /\b(?:outcome\??:|outcome =|(?:sessionInvalid|sourceUnavailable|overloaded|reject)\().*/g
+  const written = sources.flatMap((source) => source.replaceAll(/OutcomeOf<'\w+'>/g, '').match(places) ?? [])
+  return [...new Set(written.flatMap((line) => line.match(/(?<=')[a-z]+(_[a-z0-9]+)*(?=')/g) ?? []))]
+}
 
 describe('docs/security.md', () => {
   it('promises only what a test of that name keeps', async () => {

@@ -23,7 +23,7 @@ export function hintFor(code: string, { hostname }: URL): string {
     return origin === 'null'
       ? 'this page has the origin null: its sandbox needs allow-same-origin'
       : 'is the broker up, and this origin in ALLOWED_ORIGINS?'
-  if (code !== 'session_missing') return HINTS[code] ?? 'see the broker log'
+  if (code !== 'session_missing') return HINTS[code] ?? 'see docs/problems.md'
   return isOtherSite(hostname)
     ? 'browsers block cookies of another site: serve the broker under a path or subdomain of this site'
     : 'signed in? is the cookie sent here?'

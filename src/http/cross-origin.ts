@@ -1,5 +1,6 @@
 import cors from 'cors'
 import type { Request, RequestHandler } from 'express'
+import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 import { hasHost } from './own-origin.ts'
 import { precompute } from './headers.ts'
@@ -83,7 +84,7 @@ function findForeign(
   request: Request,
   own: OriginSet,
   carriesCookie: (request: Request) => boolean,
-): string | undefined {
+): OutcomeOf<'origin_not_allowed'> | undefined {
   const { origin, host, 'sec-fetch-site': site } = request.headers
   if (origin === 'null') return 'origin_null'
   if (site !== undefined) return site === 'same-origin' ? undefined : 'origin_not_listed'
@@ -92,7 +93,7 @@ function findForeign(
 }
 
 /** `outcome` tells the log why, in our own words. */
-function notAllowed(outcome: string): Problem {
+function notAllowed(outcome: OutcomeOf<'origin_not_allowed'>): Problem {
   return new Problem('origin_not_allowed', { diagnosis: { outcome } })
 }
 

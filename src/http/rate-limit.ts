@@ -37,6 +37,9 @@ interface RateLimitOptions {
   logger: Logger
 }
 
+/** What a limit counts by. */
+type LimitName = 'user' | 'session' | 'address'
+
 const windowMs = 60_000
 const maxKeys = 50_000
 const redisTimeoutMs = 300
@@ -68,7 +71,7 @@ function createCounter(name: string, redis: Redis | undefined, notice: ReturnTyp
  * The fields are those of draft-ietf-httpapi-ratelimit-headers-11: quota and window, then what remains and
  * for how long.
  */
-function createLimit(name: string, quota: number, counter: Counter): Limit {
+function createLimit(name: LimitName, quota: number, counter: Counter): Limit {
   const policy = `"${name}";q=${quota};w=${windowMs / 1000}`
   return function take(key) {
     const counted = counter(key)
@@ -80,8 +83,8 @@ function createLimit(name: string, quota: number, counter: Counter): Limit {
     const remaining = Math.max(0, quota - count)
     const headers = { 'ratelimit-policy': policy, ratelimit: `"${name}";r=${remaining};t=${seconds}` }
     if (count <= quota) return headers
-    const diagnosis = { outcome: `${name}_limit` }
-    throw new Problem('rate_limited', { headers, retryAfterSeconds: seconds, diagnosis })
+    const outcome = `${name}_limit` as const
+    throw new Problem('rate_limited', { headers, retryAfterSeconds: seconds, diagnosis: { outcome } })
   }
 }
 

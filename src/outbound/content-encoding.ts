@@ -22,14 +22,14 @@ export function decodeBody(
 ): Buffer {
   const name = String(encoding).toLowerCase()
   const decode = Object.hasOwn(decoders, name) ? decoders[name] : undefined
-  if (decode === undefined) throw new OutboundFault('protocol_error', { detail: 'content_encoding_unknown' })
+  if (decode === undefined) throw new OutboundFault('protocol_error')
   if (bytes.length === 0) return bytes
   try {
     return decode(bytes, { maxOutputLength: maxBytes })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
       throw new OutboundFault('body_too_large', { cause })
-    throw new OutboundFault('protocol_error', { detail: 'content_encoding_broken', cause })
+    throw new OutboundFault('protocol_error', { cause })
   }
 }
 

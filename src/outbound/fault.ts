@@ -13,6 +13,10 @@ export type FaultOutcome =
 /** The phase of an exchange. */
 export type Phase = 'connect' | 'headers' | 'body'
 
+type FaultDetail = FaultOutcome | `timeout_${Phase}` | ResetDetail
+
+type ResetDetail = 'reset' | 'reset_body' | 'truncated' | 'stale_socket'
+
 /**
  * A call without a complete HTTP answer. Has only our own words, because a library's message may quote a
  * header.
@@ -20,7 +24,7 @@ export type Phase = 'connect' | 'headers' | 'body'
 export class OutboundFault extends Error {
   readonly outcome: FaultOutcome
   /** The outcome, and in which phase it came: `timeout_body`, `stale_socket`. */
-  readonly detail: string
+  readonly detail: FaultDetail
 
   constructor(outcome: FaultOutcome, { detail = outcome, cause }: FaultCircumstances = {}) {
     super(outcome, { cause })
@@ -30,7 +34,7 @@ export class OutboundFault extends Error {
 }
 
 interface FaultCircumstances {
-  detail?: string
+  detail?: FaultDetail
   cause?: unknown
 }
 
@@ -84,7 +88,7 @@ interface SocketTrouble {
 /**
  * A socket that answered before and fails at the next request was closed while idle, which is not an outage.
  */
-function nameReset(phase: Phase, code: string | undefined, bytesRead = 0): string {
+function nameReset(phase: Phase, code: string | undefined, bytesRead = 0): ResetDetail {
   if (phase === 'body') return code === 'ECONNRESET' ? 'reset_body' : 'truncated'
   return phase === 'headers' && bytesRead > 0 ? 'stale_socket' : 'reset'
 }

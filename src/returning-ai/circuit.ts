@@ -61,7 +61,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
     if (state === 'closed') return
     // An account whose calls always fail must not decide for the others.
     if (state === 'open' && now() >= halfOpenAt && !lastCalls.hasFailed(user)) return
-    const diagnosis = { outcome: 'circuit_open' }
+    const diagnosis = { outcome: 'circuit_open' } as const
     throw new Problem('vendor_unavailable', { retryAfterSeconds: secondsLeft(), diagnosis })
   }
 

@@ -24,7 +24,7 @@ export function readAnswer<Value>(schema: z.ZodType<Value>, answer: VendorAnswer
   const isJson = /json/i.test(String(headers['content-type']))
   const notJson = isJson ? 'invalid_json' : 'unexpected_content_type'
   const outcome = json === undefined ? notJson : 'invalid_shape'
-  const diagnosis = { outcome, vendorStatus: 200, attempts, vendorMs, keyId }
+  const diagnosis = { outcome, vendorStatus: 200, attempts, vendorMs, keyId } as const
   throw new Problem('vendor_bad_response', { diagnosis })
 }
 

@@ -1,5 +1,6 @@
 import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { OutboundFault, type FaultOutcome } from '../outbound/fault.ts'
+import type { Outcome } from '../outcomes.ts'
 import { Problem, type ProblemCode } from '../problems.ts'
 
 const minRetryAfterSeconds = 1
@@ -66,7 +67,7 @@ export function problemOfStatus(answer: OutboundAnswer): VendorProblem {
   return new VendorProblem(nature, { retryAfterSeconds, diagnosis: { vendorStatus: status, outcome } })
 }
 
-function judgeStatus(status: number, namesPause: boolean): [Nature, string] {
+function judgeStatus(status: number, namesPause: boolean): [Nature, Outcome] {
   if (status === 401 || status === 403) return [answered('vendor_rejected_credentials'), 'vendor_auth_failed']
   if (status === 429) return [answered('vendor_rate_limited'), 'vendor_rate_limited']
   if (status === 404) return [answered('vendor_rejected_request'), 'vendor_not_found']

@@ -1,3 +1,4 @@
+import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 
 /**
@@ -98,6 +99,6 @@ export function createWaitingLine({ places, maxWaiting }: WaitingLineOptions): W
   }
 }
 
-function overloaded(outcome: string): Problem {
+function overloaded(outcome: OutcomeOf<'overloaded'>): Problem {
   return new Problem('overloaded', { diagnosis: { outcome } })
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
 import { headerLines } from '../http/header-lines.ts'
+import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 
 /**
@@ -112,7 +113,7 @@ export function sessionMissing(): Problem {
 }
 
 /** 401 for a session that was refused. `outcome` is for the log. */
-export function sessionInvalid(outcome: string, cause?: unknown): Problem {
+export function sessionInvalid(outcome: OutcomeOf<'session_invalid'>, cause?: unknown): Problem {
   return new Problem('session_invalid', {
     headers: { 'www-authenticate': 'Bearer realm="widget-token", error="invalid_token"' },
     diagnosis: { outcome },
@@ -121,6 +122,10 @@ export function sessionInvalid(outcome: string, cause?: unknown): Problem {
 }
 
 /** 503 for a session source that gave no clear answer. `outcome` is for the log. */
-export function sourceUnavailable(outcome: string, cause?: unknown, retryAfterSeconds?: number): Problem {
+export function sourceUnavailable(
+  outcome: OutcomeOf<'session_source_unavailable'>,
+  cause?: unknown,
+  retryAfterSeconds?: number,
+): Problem {
   return new Problem('session_source_unavailable', { diagnosis: { outcome }, cause, retryAfterSeconds })
 }

@@ -1,4 +1,5 @@
 import { domainToASCII } from 'node:url'
+import type { OutcomeOf } from '../outcomes.ts'
 import { findClaim, readOwn, type FoundClaim, type VerifiedClaims } from './claims.ts'
 
 export interface EmailPolicy {
@@ -19,10 +20,8 @@ export type EmailVerdict = string | Refusal
 /** Why a claim is not usable: the problem's code, and for the log what is wrong with it. */
 export interface Refusal {
   refusal: EmailRefusal
-  outcome?: string
+  outcome?: OutcomeOf<'identity_unusable'>
 }
-
-type EmailFault = 'email_missing' | 'email_list' | 'email_not_ascii' | 'email_not_plain'
 
 type EmailRefusal = 'identity_unusable' | 'email_unverified' | 'email_domain_not_allowed'
 
@@ -43,7 +42,7 @@ export function judgeEmail(
 }
 
 /** Why a value is no single plain address, for the log. */
-function nameFault(value: unknown): EmailFault {
+function nameFault(value: unknown): OutcomeOf<'identity_unusable'> {
   if (value === undefined) return 'email_missing'
   if (Array.isArray(value)) return 'email_list'
   if (typeof value !== 'string') return 'email_not_plain'

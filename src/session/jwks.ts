@@ -5,6 +5,7 @@ import { createCache } from '../lib/cache.ts'
 import { isRecord } from '../lib/json.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import type { HttpClient } from '../outbound/client.ts'
+import type { OutcomeOf } from '../outcomes.ts'
 import { sourceUnavailable } from './credential.ts'
 import { askSource, parseSourceJson } from './ask-source.ts'
 import { createRefreshed, type Held } from './refreshed.ts'
@@ -131,7 +132,7 @@ function withFreeEdwardsKeys(set: JSONWebKeySet): JSONWebKeySet {
 }
 
 /** What the configured address returns instead of a key set. */
-function nameOtherDocument(document: unknown): string {
+function nameOtherDocument(document: unknown): OutcomeOf<'session_source_unavailable'> {
   if (!isRecord(document) || 'keys' in document) return 'answer_not_a_key_set'
   if (typeof document.jwks_uri === 'string') return 'answer_discovery_document'
   const values = Object.values(document)

@@ -9,6 +9,7 @@ import { UnsecuredJWT } from 'jose/jwt/unsecured'
 import { jwtVerify } from 'jose/jwt/verify'
 import { clockToleranceSeconds } from '../lib/clock.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
+import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwks.ts'
@@ -161,7 +162,7 @@ function hasAuthorizedParty({ azp, sid, aud }: JWTPayload, rules: TokenRules, fr
   return authorizedPartyOptional && isSessionCookie
 }
 
-const outcomes: Record<string, string> = {
+const outcomes: Record<string, OutcomeOf<'session_invalid'>> = {
   ERR_JWT_EXPIRED: 'expired',
   ERR_JOSE_ALG_NOT_ALLOWED: 'algorithm_not_allowed',
   ERR_JWKS_NO_MATCHING_KEY: 'unknown_key',

@@ -1,10 +1,12 @@
 import { SignJWT } from 'jose'
+import { expect } from 'vitest'
 import { createBroker } from '../../src/broker.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { atEnd } from './clean-up.ts'
 import { listen, portOf, shut } from './listen.ts'
+import { hasUnknownOutcome } from './outcomes.ts'
 import { startVendor } from './vendor.ts'
 
 export const sessionSecret = 'the customer app signs its sessions with this secret'
@@ -68,6 +70,7 @@ export async function startBroker(environment: Environment = {}, { signInForm = 
     close: atEnd(async () => {
       await shut(server)
       await broker.close()
+      expect(lines.map((line) => JSON.parse(line)).filter(hasUnknownOutcome)).toEqual([])
     }),
   }
 }
