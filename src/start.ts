@@ -27,8 +27,7 @@ if (checksOnly) {
 
 const logger = createLogger({ level: config.logLevel })
 process.on('uncaughtException', exitAfterBug)
-for (const { name, message } of config.warnings)
-  logger.warn({ event: 'unknown_setting' }, `${name} ${message}`)
+for (const { event, name, message } of config.warnings) logger.warn({ event }, `${name} ${message}`)
 
 const observed = config.adminListen && (await createMetrics())
 const broker = createBroker({ config, logger, metrics: observed?.metrics })

@@ -7,12 +7,18 @@ import { readSecretFile } from './secret-file.ts'
 import { findNearMisses, findUnknownNames } from './names.ts'
 import { findSecretConflicts } from './secret-rules.ts'
 import { findSlips } from './slips.ts'
+import { findUnsafeAddresses, warnOfPlainAddresses } from './vendor-address.ts'
 import { fromFiles, variableNames, variables, type Variables } from './variables.ts'
 
 export interface Config extends ReturnType<typeof toConfig> {
   secretFiles: SecretFiles
   /** What may be a slip, without being an error. */
-  warnings: ReturnType<typeof findNearMisses>
+  warnings: readonly Warning[]
+}
+
+/** `event` is its name in the log. */
+interface Warning extends Fault {
+  event: string
 }
 
 /** The files that secrets came from, by the names of the secrets. */
@@ -45,7 +51,8 @@ export function loadConfig(env: Environment, read: ReadSecret = readSecretFile):
   const known = new Set([...variableNames, ...fromFiles.map((name) => `${name}_FILE`)])
   const parsed = variables.safeParse(endSecretLines(values))
   const slips = findSlips(values, variableNames)
-  faults.push(...findUnknownNames(values, known), ...findConflicts(values), ...findSecretConflicts(values))
+  faults.push(...findUnknownNames(values, known), ...findConflicts(values))
+  faults.push(...findSecretConflicts(values), ...findUnsafeAddresses(values))
   for (const { path, message } of parsed.error?.issues ?? []) {
     const name = String(path[0])
     if (values[name] !== undefined) faults.push({ name, message: message + entryOf(path, values[name]) })
@@ -57,7 +64,10 @@ export function loadConfig(env: Environment, read: ReadSecret = readSecretFile):
   return {
     ...toConfig(parsed.data),
     secretFiles: findSecretFiles(env, values),
-    warnings: findNearMisses(env),
+    warnings: [
+      ...findNearMisses(env).map((fault) => ({ event: 'unknown_setting', ...fault })),
+      ...warnOfPlainAddresses(values).map((fault) => ({ event: 'plain_http_vendor', ...fault })),
+    ],
   }
 }
 

@@ -3,6 +3,7 @@ import { domainToASCII } from 'node:url'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { isPlainEmail } from '../session/email.ts'
+import { isSourceAddress } from '../session/source-address.ts'
 
 // The grammar of each kind of value. A message says what is expected, and never quotes a value.
 
@@ -63,14 +64,17 @@ export function splitPem(value: string): string[] {
 
 const plainHost = /^([a-z0-9.-]+|\[[0-9a-f:]+\])$/
 
-/** https anywhere, http on loopback only. */
-export const vendorUrl = text('must be an https origin without path (http on loopback only)', (value) => {
-  const url = parseUrl(value)
-  const bare = url !== undefined && url.pathname === '/' && url.search === '' && !value.endsWith('?')
-  // It becomes a source in the page's Content-Security-Policy, where `*` and quotes have a meaning.
-  const plain = bare && plainHost.test(url.hostname)
-  return plain && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url : undefined
-})
+/** https anywhere. The rules check where plain http is allowed on a private network. */
+export const vendorUrl = text(
+  'must be an https origin without path (http on loopback, or for the sandbox on a private network)',
+  (value) => {
+    const url = parseUrl(value)
+    const bare = url !== undefined && url.pathname === '/' && url.search === '' && !value.endsWith('?')
+    // It becomes a source in the page's Content-Security-Policy, where `*` and quotes have a meaning.
+    const plain = bare && plainHost.test(url.hostname)
+    return plain && isSourceAddress(url, []) ? url : undefined
+  },
+)
 
 /** The address of a session source. The rules check where plain http is allowed. */
 export const sourceUrl = text('must be an https or http URL without userinfo', parseUrl)
@@ -236,7 +240,7 @@ function isDecodableUrl(value: string): boolean {
   return URL.canParse(value) && attempt(() => decodeURIComponent(value)) !== undefined
 }
 
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 

@@ -42,7 +42,8 @@ function isRehearsal(name: string, { WIDGET_BASE_URL: widgets, RAI_API_URL: api 
   return ofDoor?.startsWith('http://') ?? false
 }
 
-function secretsIn(name: string, value: string | undefined): string[] {
+/** The secrets in the value of a setting. */
+export function secretsIn(name: string, value: string | undefined): string[] {
   if (name === 'WIDGET_API_KEYS') return splitList(value).map((pair) => pair.slice(pair.indexOf(':') + 1))
   return name === 'SESSION_SECRET' ? splitLines(value).flatMap(splitList) : splitLines(value)
 }

@@ -73,6 +73,8 @@ const bad: [name: string, value: string][] = [
   ['WIDGET_BASE_URL', 'https://vendor.example#planted'],
   ['WIDGET_BASE_URL', 'https://*.planted.example'],
   ['WIDGET_BASE_URL', 'https://planted.example;x'],
+  ['WIDGET_PROBE_EMAIL', 'planted'],
+  ['WIDGET_PROBE_EMAIL', 'planted@example.com,b@example.com'],
   ['WIDGET_COMMUNITY_ID', '../planted'],
   ['WIDGET_COMMUNITY_ID', 'planted/x'],
   ['WIDGET_COMMUNITY_ID', 'planted?x'],
