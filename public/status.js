@@ -13,6 +13,8 @@ let inDemo = false
 let framed = true
 let embeds = 0
 let goodUntil = 0
+/** The code of the last failure on view. */
+let failure = ''
 
 /**
  * Shows on the page what the bridge, or the keeper, does. Call it before either loads.
@@ -28,6 +30,7 @@ export function followBroker({ signInForm, widgets, doors }) {
   document.addEventListener('returning-ai:error', showError)
   byId('renew').addEventListener('click', renew)
   setInterval(showTimeLeft, 1000)
+  setInterval(followRetries, 1000)
 }
 
 /** Adds a line to "What is happening". @param {string} sentence */
@@ -106,8 +109,14 @@ function showSignedOut({ detail }) {
 
 /** @param {CustomEvent<import('./bridge.js').ErrorDetail>} event */
 function showError({ detail }) {
-  const { code, retrying } = detail
+  showFailure(detail)
+}
+
+/** @param {{ code: string, retrying: boolean, requestId?: string }} problem */
+function showFailure(problem) {
+  const { code, retrying } = problem
   goodUntil = 0
+  failure = code
   // The broker asks the vendor only for a valid session.
   if (code.startsWith('vendor_')) showSignedIn()
   else if (byId('session').dataset.state === 'busy') show('session', 'idle', 'Not known yet')
@@ -117,8 +126,14 @@ function showError({ detail }) {
   showEmbeds(retrying ? 'busy' : 'idle', '# waiting for a token')
   tick('token', false)
   tick('handed', false)
-  showTrouble(detail)
+  showTrouble(problem)
   report(`${say} ${retrying ? 'Trying again.' : 'Waiting for a fix.'}`)
+}
+
+/** While it retries, the bridge sends no event if the next attempt fails for another reason. */
+function followRetries() {
+  const { status, code = '', retrying = false } = window.returningAI?.state ?? {}
+  if (status === 'error' && code !== failure) showFailure({ code, retrying })
 }
 
 function renew() {
