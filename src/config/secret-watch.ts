@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Logger } from '../telemetry/logger.ts'
 import { ConfigError, type Config } from './config.ts'
-import { readSecretFile } from './secret-file.ts'
+import { createFollowedFile, type FollowedFile } from './followed-file.ts'
 
 interface SecretWatchOptions {
   config: Config
@@ -10,86 +10,84 @@ interface SecretWatchOptions {
   logger: Logger
 }
 
-interface WatchedFile {
-  name: string
-  path: string
-  /**
-   * What the last look found, and the one before that was the same; undefined: nothing that could be read.
-   */
-  last: string | undefined
-  settled: string | undefined
-}
+/** Files whose secrets are only valid together, or a single one. */
+type Group = readonly FollowedFile[]
 
-const intervalMs = 500
+const intervalMs = 250
+/** How long one file of a pair waits for a change of the other. After that, it is in use within two seconds. */
+const partnerMs = 1_250
+const pair = new Set(['RAI_ACCESS_ID', 'RAI_ACCESS_KEY'])
 
 /**
- * Follows the files of secrets. Reads each twice a second, which sees a rename and a swapped symlink
- * (Kubernetes' `..data`) on any file system. A change counts when two looks agree, so that a half-written
- * file is not used. Content that makes no valid configuration changes nothing, and the log says so once.
+ * Follows the files of secrets. Looks at each four times a second, which notices a rename and a swapped
+ * symlink (Kubernetes' `..data`) on any file system. Content that makes no valid configuration changes
+ * nothing, and the log says so once.
  */
 export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions): { close(): void } {
   const { secretFiles } = config
   const contents = new Map(secretFiles.contents)
-  const files: WatchedFile[] = [...secretFiles.paths]
+  /** What was used or refused last. */
+  const judged = new Map<string, string | undefined>(contents)
+  const files = [...secretFiles.paths]
     // A new one would make every user a new user.
     .filter(([name]) => name !== 'SUBJECT_KEY')
-    .map(([name, path]) => ({ name, path, last: contents.get(name), settled: contents.get(name) }))
-  const timer = files.length === 0 ? undefined : setInterval(look, intervalMs).unref()
+    .map(([name, path]) => createFollowedFile(name, path, contents.get(name)!))
+  const groups = groupFiles(files)
+  const timer = files.length === 0 ? undefined : setInterval(follow, intervalMs).unref()
 
-  function look(): void {
-    const changed = files.filter(hasSettled)
-    const accepted = changed.filter(tryContent)
-    if (accepted.length === 0) return
-    apply(secretFiles.reload(contents))
+  function follow(): void {
+    for (const file of files) if (isNew(file) && file.content === undefined) reject(file, 'unreadable')
+    const accepted = groups.filter(isDue).flatMap(tryGroup)
+    if (accepted.length > 0) apply(secretFiles.reload(contents))
     for (const { name } of accepted) reportUse(name)
+    for (const file of files) void file.look()
   }
 
-  /** Leaves the content among the others only where they make a valid configuration together. */
-  function tryContent({ name, settled }: WatchedFile): boolean {
-    const before = contents.get(name)!
-    if (settled === undefined) return reject(name, 'unreadable')
-    contents.set(name, settled)
+  const isNew = ({ name, settled, content }: FollowedFile) => settled && content !== judged.get(name)
+
+  /** Of a pair, a change of one waits until the other has changed as well, or does not change for a while. */
+  function isDue(group: Group): boolean {
+    if (!group.some(isNew)) return false
+    if (group.some(({ settled, content }) => !settled || content === undefined)) return false
+    const since = performance.now() - partnerMs
+    const bothChanged = group.every(({ name, content }) => content !== contents.get(name))
+    return group.length === 1 || bothChanged || group.every(({ changedAt }) => changedAt <= since)
+  }
+
+  /** The files of the group whose content is now in use: the new ones, if they make a valid configuration. */
+  function tryGroup(group: Group): FollowedFile[] {
+    const fresh = group.filter(isNew)
+    const before = group.map(({ name }) => contents.get(name)!)
+    for (const { name, content } of group) contents.set(name, content!)
     try {
       secretFiles.reload(contents)
-      return true
+      for (const { name, content } of group) judged.set(name, content)
+      return fresh
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
-      contents.set(name, before)
-      return reject(name, 'malformed')
+      for (const [index, { name }] of group.entries()) contents.set(name, before[index]!)
+      for (const file of fresh) reject(file, 'malformed')
+      return []
     }
   }
 
   function reportUse(name: string): void {
-    logger.info(
-      { event: eventOf(name), name, keyIds: idsOf(contents.get(name)!) },
-      `${name}_FILE is in use as it now is`,
-    )
+    const fields = { event: eventOf(name), name, keyIds: idsOf(contents.get(name)!) }
+    logger.info(fields, `${name}_FILE is in use as it now is`)
   }
 
-  function reject(name: string, outcome: string): false {
+  function reject({ name, content }: FollowedFile, outcome: string): void {
+    judged.set(name, content)
     const advice = `${name}_FILE must be readable and hold what ${name} may be: what was read before stays in use`
     logger.error({ event: eventOf(name), name, outcome, keyIds: idsOf(contents.get(name)!) }, advice)
-    return false
   }
 
   return { close: () => clearInterval(timer) }
 }
 
-/** Whether the file now holds, for the second look in a row, something else than what was settled before. */
-function hasSettled(file: WatchedFile): boolean {
-  const content = read(file.path)
-  const settles = content === file.last && content !== file.settled
-  file.last = content
-  if (settles) file.settled = content
-  return settles
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readSecretFile(path)
-  } catch {
-    return undefined
-  }
+function groupFiles(files: readonly FollowedFile[]): Group[] {
+  const together = files.filter(({ name }) => pair.has(name))
+  return [together, ...files.filter((file) => !together.includes(file)).map((file) => [file])]
 }
 
 function eventOf(name: string): string {

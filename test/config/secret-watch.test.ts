@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sign as signCookie } from 'cookie-signature'
@@ -254,11 +254,14 @@ describe.skipIf(redisMissing)(`express-session from files ${redisMissing ?? ''}`
     await start('REDIS_URL', [stores[0]!.url], { RATE_LIMIT_PER_MINUTE: '100000' })
     const fresh = { ...bearer(await signSession()), 'cache-control': 'no-cache' }
     expect(await askDuring([fresh], () => rotate('REDIS_URL', [stores[1]!.url]))).toEqual(new Set([200]))
-    await statusOf(fresh)
     const client = await createClient({ url: stores[1]!.url }).connect()
-    expect(await client.keys('token-broker:user:*')).toHaveLength(1)
+    await vi.waitFor(async () => {
+      await statusOf(fresh)
+      expect(await client.keys('token-broker:user:*')).toHaveLength(1)
+    })
     client.destroy()
-    expect(broker.logLines().filter(({ event }) => event === 'rate_limit_store')).toEqual([])
+    const outcomes = broker.logLines().map(({ outcome }) => outcome)
+    expect(outcomes).not.toContain('redis_offline')
   })
 })
 
@@ -266,10 +269,15 @@ const subject = async () => ((await (await broker.askToken()).json()) as { subje
 
 describe('SUBJECT_KEY from a file', () => {
   it('is read at start only: a new one would make every user a new user', async () => {
-    await start('SUBJECT_KEY', ['subject-key-number-1'], {})
+    replaceFile('WIDGET_API_KEY', ['widget-key-a'])
+    await start('SUBJECT_KEY', ['subject-key-number-1'], {
+      WIDGET_API_KEY: undefined,
+      WIDGET_API_KEY_FILE: fileOf('WIDGET_API_KEY'),
+    })
     const before = await subject()
     replaceFile('SUBJECT_KEY', ['subject-key-number-2'])
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    // A file that is followed, and that changes later, is in use first.
+    await rotate('WIDGET_API_KEY', ['widget-key-b'])
     expect(await subject()).toBe(before)
     expect(eventsOf('SUBJECT_KEY')).toEqual([])
   })
@@ -289,6 +297,117 @@ describe('a file that is no longer a regular one', () => {
     vendor.requests.length = 0
     await broker.askToken({ 'cache-control': 'no-cache' })
     expect(vendor.requests[0]?.headers['returningai-api-key']).toBe('widget-key-b')
+  })
+})
+
+/** The pairs that the vendor got, each once. */
+const pairsSent = () => {
+  const bodies = vendor.requests.map(({ body }) => JSON.parse(body) as Record<string, string>)
+  return [...new Set(bodies.map(({ accessId, accessKey }) => `${accessId} ${accessKey}`))]
+}
+
+describe('RAI_ACCESS_ID and RAI_ACCESS_KEY from files', () => {
+  const names = ['RAI_ACCESS_ID', 'RAI_ACCESS_KEY'] as const
+  const [oldPair, newPair] = [
+    ['id-a', 'key-a'],
+    ['id-b', 'key-b'],
+  ]
+
+  beforeEach(() => {
+    vendor.answerWith((response) => {
+      const data = { embedToken: 'an-embed-token', expiresIn: 900 }
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }))
+    })
+    vendor.requests.length = 0
+  })
+
+  afterEach(() => vendor.answerWith())
+
+  async function startByFiles(folderOfBoth = folder): Promise<void> {
+    broker = await startBroker({
+      RAI_API_URL: vendor.url,
+      RAI_USER_IDENTIFIERS: 'data-customer-id=sub',
+      RATE_LIMIT_PER_MINUTE: '100000',
+      ...Object.fromEntries(names.map((name) => [`${name}_FILE`, join(folderOfBoth, name)])),
+    })
+  }
+
+  function writePair(values: readonly string[], into = folder): void {
+    for (const [index, name] of names.entries()) writeFileSync(join(into, name), values[index]!)
+  }
+
+  const changes = () => names.map((name) => eventsOf(name).length)
+  /** Asks for tokens until the log says that both are in use, and gives the statuses. */
+  async function askUntilChanged(change: () => Promise<void> | void): Promise<Set<number>> {
+    const state = { done: false }
+    const authorization = `Bearer ${await signSession()}`
+    const statuses = new Set<number>()
+    async function ask(): Promise<void> {
+      while (!state.done) statuses.add((await broker.askToken({ authorization }, '/embed-token')).status)
+    }
+    const asked = ask()
+    await change()
+    const inUse = vi.waitFor(() => expect(changes()).toEqual([1, 1]), withinTwoSeconds)
+    await inUse.finally(() => (state.done = true))
+    await asked
+    await broker.askToken({}, '/embed-token')
+    return statuses
+  }
+
+  it('that are behind a swapped symlink are replaced together, under load', async () => {
+    for (const [version, values] of [
+      ['v1', oldPair],
+      ['v2', newPair],
+    ] as const) {
+      mkdirSync(fileOf(version))
+      writePair(values, fileOf(version))
+    }
+    symlinkSync('v1', fileOf('..data'))
+    for (const name of names) symlinkSync(join('..data', name), fileOf(name))
+    await startByFiles()
+    const swap = () => {
+      symlinkSync('v2', fileOf('..data.new'))
+      renameSync(fileOf('..data.new'), fileOf('..data'))
+    }
+    expect(await askUntilChanged(swap)).toEqual(new Set([200]))
+    expect(pairsSent()).toEqual(['id-a key-a', 'id-b key-b'])
+  })
+
+  it.each([
+    ['the id first', [0, 1]],
+    ['the key first', [1, 0]],
+  ])('that are written one after the other are replaced together: %s', async (_name, order) => {
+    writePair(oldPair)
+    await startByFiles()
+    const [first, second] = order.map((index) => () => writeFileSync(fileOf(names[index]!), newPair[index]!))
+    const change = async () => {
+      first!()
+      await new Promise((resolve) => setTimeout(resolve, 900))
+      second!()
+    }
+    expect(await askUntilChanged(change)).toEqual(new Set([200]))
+    expect(pairsSent()).toEqual(['id-a key-a', 'id-b key-b'])
+  })
+
+  it('are in use within two seconds also if only one of them changes', async () => {
+    writePair(oldPair)
+    await startByFiles()
+    writeFileSync(fileOf('RAI_ACCESS_KEY'), 'key-b')
+    await vi.waitFor(() => expect(changes()).toEqual([0, 1]), withinTwoSeconds)
+    await broker.askToken({}, '/embed-token')
+    expect(pairsSent()).toEqual(['id-a key-b'])
+  })
+
+  it('stay in use while one of the new ones is unusable', async () => {
+    writePair(oldPair)
+    await startByFiles()
+    writePair(['id-b', 'a key with spaces'])
+    await vi.waitFor(() => expect(changes()).toEqual([1, 1]), withinTwoSeconds)
+    await broker.askToken({}, '/embed-token')
+    writeFileSync(fileOf('RAI_ACCESS_KEY'), 'key-b')
+    await vi.waitFor(() => expect(changes()).toEqual([1, 2]), withinTwoSeconds)
+    await broker.askToken({}, '/embed-token')
+    expect(pairsSent()).toEqual(['id-a key-a', 'id-b key-b'])
   })
 })
 

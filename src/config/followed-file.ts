@@ -1,0 +1,71 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { readSecretFile } from './secret-file.ts'
+
+/** A secret's file, as the last looks found it. */
+export interface FollowedFile {
+  readonly name: string
+  /** What it holds; undefined where it cannot be read. */
+  content: string | undefined
+  /** Whether the last two looks agree. A half-written file does not count. */
+  settled: boolean
+  /** When a look last found it changed, on the monotonic clock. */
+  changedAt: number
+  /** Looks at the file without blocking the process, and reads it once a change has settled. */
+  look(): Promise<void>
+}
+
+/** Follows a file that was just read. */
+export function createFollowedFile(name: string, path: string, content: string): FollowedFile {
+  let looking = false
+  let seen: string | undefined
+  let readAs: string | undefined
+
+  async function look(): Promise<void> {
+    // A network file system may hang.
+    if (looking) return
+    looking = true
+    const found = await identify(path)
+    looking = false
+    file.settled = found === seen
+    if (file.settled) read(found)
+    else file.changedAt = performance.now()
+    seen = found
+  }
+
+  /** What cannot be read is tried again: the reason may be ours, such as too many open files. */
+  function read(found: string): void {
+    if (found === readAs) return
+    file.content = attemptRead(path)
+    readAs = file.content === undefined ? undefined : found
+  }
+
+  const file: FollowedFile = { name, content, settled: false, changedAt: -Infinity, look }
+  return file
+}
+
+/**
+ * Tells one version of a file from the next. Opens it, because network file systems ask their server only
+ * then, and does not block: a pipe has no end.
+ */
+async function identify(path: string): Promise<string> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await handle.stat({ bigint: true })
+      return [dev, ino, size, mtimeNs, ctimeNs].join()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code)
+  }
+}
+
+function attemptRead(path: string): string | undefined {
+  try {
+    return readSecretFile(path)
+  } catch {
+    return undefined
+  }
+}
