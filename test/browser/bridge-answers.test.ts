@@ -1,6 +1,6 @@
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectFetchedInTime, expectHeard } from './expect.ts'
+import type { Page } from './page.ts'
 import { answerAs, refusal, type Answer, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -24,9 +24,7 @@ beforeEach(async () => {
 })
 afterAll(() => stage.close())
 
-const widget = () => page.frameLocator('iframe').locator('html')
-const askAgain = () => widget().evaluate(() => ask())
-const forgetHeard = () => widget().evaluate(() => void (received.length = 0))
+const forgetHeard = async () => (await stage.frame(page)).evaluate(() => void (received.length = 0))
 const fetchedAt = () => page.evaluate(() => fetched)
 const errors = () =>
   page.evaluate(() => seen.filter(({ type }) => type === 'returning-ai:error').map(({ detail }) => detail))
@@ -48,20 +46,23 @@ const PASSING: [string, Answer | 'no-cors'][] = [
   ['an answer that is cut off', { body: '{"token":"half-a-tok' }],
 ]
 
-const requestIdOf = (answer: Answer | 'no-cors') => Object(answer).headers?.['X-Request-Id']
+const requestIdOf = (answer: Answer | 'no-cors') => {
+  const requestId = Object(answer).headers?.['X-Request-Id']
+  return requestId ? { requestId } : {}
+}
 
 describe('A temporary fault', () => {
   test.each(PASSING)('is followed by a retry: %s', async (_name, answer) => {
     stage.broker.script = thenGood(answer)
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await forgetHeard()
-    await askAgain()
+    await stage.ask(page)
     await expectFetchedInTime(page, 2, 100)
     await expectHeard(stage, page, [['ann-token-2']])
     const [first = 0, second = 0] = await fetchedAt()
     expect(second - first).toBeGreaterThanOrEqual(500)
     expect(second - first).toBeLessThan(2_500)
-    expect(await errors()).toMatchObject([{ retrying: true, requestId: requestIdOf(answer) }])
+    expect(await errors()).toMatchObject([{ retrying: true, ...requestIdOf(answer) }])
   })
 })
 
@@ -69,11 +70,7 @@ const requestId = 'request-1'
 const LASTING: [string, Answer, object][] = [
   ['a foreign origin', refusal(403, 'origin_not_allowed'), { code: 'origin_not_allowed', requestId }],
   ['no usable email', refusal(403, 'identity_unusable'), { code: 'identity_unusable', status: 403 }],
-  [
-    'a path that is not there',
-    { status: 404, body: html },
-    { code: 'http_404', status: 404, requestId: undefined },
-  ],
+  ['a path that is not there', { status: 404, body: html }, { code: 'http_404', status: 404 }],
   ['a refused key', refusal(500, 'vendor_rejected_credentials'), { code: 'vendor_rejected_credentials' }],
   ['a bug', refusal(500, 'internal'), { code: 'internal', status: 500, requestId }],
   ['502 with a code', refusal(502, 'vendor_bad_response'), { code: 'vendor_bad_response', status: 502 }],
@@ -93,7 +90,7 @@ describe('A permanent fault', () => {
     const tokenUrl = `${stage.broker.origin}/widget-token`
     await expect.poll(errors, eventually).toMatchObject([{ tokenUrl, retrying: false, ...detail }])
     await forgetHeard()
-    await askAgain()
+    await stage.ask(page)
     const { status = 0 } = answer
     // A service worker answers with the app's own page while it is offline: see the tests of waking up.
     if (status >= 400) await page.evaluate(() => dispatchEvent(new Event('online')))
@@ -113,7 +110,7 @@ describe('A permanent fault', () => {
     stage.broker.script = thenGood(refusal(500, 'internal'))
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await forgetHeard()
-    await askAgain()
+    await stage.ask(page)
     await page.clock.runFor(61_000)
     await expectHeard(stage, page, [['ann-token-2']])
   })
@@ -123,7 +120,7 @@ describe('A permanent fault', () => {
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await page.clock.runFor(31_000)
     await forgetHeard()
-    await askAgain()
+    await stage.ask(page)
     await expectHeard(stage, page, [['ann-token-2']])
   })
 
@@ -131,7 +128,7 @@ describe('A permanent fault', () => {
     stage.broker.script = thenGood(refusal(500, 'internal'))
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await forgetHeard()
-    await askAgain()
+    await stage.ask(page)
     expect(await page.evaluate(() => returningAI.refresh())).toBe(true)
     await expectHeard(stage, page, [['ann-token-2']])
   })

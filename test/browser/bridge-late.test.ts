@@ -1,6 +1,7 @@
-import type { Page } from 'playwright-core'
+import { setTimeout as pass } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
+import type { Page } from './page.ts'
 import { answerAs, heldBack, refusal } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -31,22 +32,17 @@ describe('A widget that asked before the bridge was there', () => {
 
   test('gets it from a script that is injected when the page is complete', async () => {
     const page = await stage.open(stage.widget('w1'))
-    await page.evaluate(
-      ([src, origin]) => {
-        const script = document.createElement('script')
-        script.setAttribute('data-widget-origin', origin!)
-        script.src = src!
-        document.head.append(script)
-      },
-      [`${stage.broker.origin}/bridge.js`, stage.vendor.origin],
-    )
+    await page.addScript({
+      src: `${stage.broker.origin}/bridge.js`,
+      'data-widget-origin': stage.vendor.origin,
+    })
     await expectTokens(page, [['ann-token-1']])
   })
 
   test('gets no new token for its first own question', async () => {
     const page = await stage.open(stage.widget('w1?silent') + stage.script())
     await expectTokens(page, [['ann-token-1']])
-    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await stage.ask(page)
     await expect.poll(async () => (await stage.heard(page))[0]!.length, eventually).toBeGreaterThan(1)
     await expectTokens(page, [['ann-token-1']])
     await expectAsked(stage, 1)
@@ -65,17 +61,19 @@ describe('A frame’s load', () => {
     'is a new document, whose first question gets the token at hand, when it %s',
     async (how) => {
       const page = await stage.open(stage.script() + stage.widget('w1?silent'))
-      await stage.widgets(page)[0]!.evaluate(() => ask())
+      await stage.ask(page)
       await expectHeard(stage, page, [['ann-token-1']])
-      const frame = page.locator('iframe')
+      const first = await stage.frame(page)
       // Asked before the load event, a slow machine may take the question for one about a refused token.
-      await frame.evaluate((element: HTMLIFrameElement) => {
-        element.addEventListener('load', () => element.setAttribute('data-loaded', ''), { once: true })
+      await page.evaluate(() => {
+        const frame = document.querySelector('iframe')!
+        Object.assign(window, { loaded: new Promise((resolve) => frame.addEventListener('load', resolve)) })
       })
-      if (how === 'reloads') await stage.widgets(page)[0]!.evaluate(() => setTimeout(() => location.reload()))
-      else await frame.evaluate((element: HTMLIFrameElement) => (element.src += '&again'))
-      await page.locator('iframe[data-loaded]').waitFor()
-      await stage.widgets(page)[0]!.evaluate(() => ask())
+      if (how === 'reloads') await first.evaluate(() => void setTimeout(() => location.reload()))
+      else await page.evaluate(() => void (document.querySelector('iframe')!.src += '&again'))
+      await page.evaluate('loaded.then(() => true)')
+      await first.gone
+      await stage.ask(page)
       await expectHeard(stage, page, [['ann-token-1']])
       await expectAsked(stage, 1)
     },
@@ -85,9 +83,9 @@ describe('A frame’s load', () => {
     const page = await stage.open(stage.script() + stage.widget('w1'))
     await expectHeard(stage, page, [['ann-token-1']])
     for (let round = 0; round < 2; round += 1) {
-      const navigated = page.waitForEvent('framenavigated')
-      await stage.widgets(page)[0]!.evaluate(() => setTimeout(() => location.reload()))
-      await navigated
+      const before = await stage.frame(page)
+      await before.evaluate(() => void setTimeout(() => location.reload()))
+      await before.gone
       await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(1)
     }
     // The third document is not handed the token that two have refused.
@@ -99,26 +97,26 @@ describe('A widget that refuses every token', () => {
   test('is given up alone: another one gets its renewal', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'), { clock: true })
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
-    const [bad, good] = stage.widgets(page)
+    const [bad, good] = [await stage.frame(page, 'w1'), await stage.frame(page, 'w2')]
     for (let round = 0; round < 4; round += 1) {
-      await bad!.evaluate(() => ask())
+      await bad.evaluate(() => ask())
       if (round < 3) {
         const times = round + 2
         const heard = async () => {
           await page.clock.runFor(1_000)
-          return bad!.evaluate(() => received.length)
+          return bad.evaluate(() => received.length)
         }
         await expect.poll(heard, { timeout: 15_000, interval: 20 }).toBe(times)
       }
     }
     await page.clock.runFor(10_000)
     await expectSeen(page, 'error', { code: 'token_refused', retrying: false })
-    await good!.evaluate(() => ask())
-    await expect.poll(() => good!.evaluate(() => received.length), eventually).toBe(2)
+    await good.evaluate(() => ask())
+    await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(2)
     await page.clock.runFor(11_000)
-    await good!.evaluate(() => ask())
-    await expect.poll(() => good!.evaluate(() => received.length), eventually).toBe(3)
-    expect(await bad!.evaluate(() => received.length)).toBe(4)
+    await good.evaluate(() => ask())
+    await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(3)
+    expect(await bad.evaluate(() => received.length)).toBe(4)
   })
 })
 
@@ -143,7 +141,7 @@ describe('A page that is prerendered', () => {
       window.activate = () => { hidden = false; document.dispatchEvent(new Event('prerenderingchange')) }
     </script>`
     const page = await stage.open(prerendering + stage.script() + stage.widget())
-    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await stage.ask(page)
     expect(await page.evaluate(() => fetched)).toEqual([])
     stage.broker.script = answerAs('bob')
     await page.evaluate('activate()')
@@ -172,7 +170,7 @@ describe('An old browser', () => {
     </script>`
     const page = await stage.open(remove + stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
-    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await stage.ask(page)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
   })
 })
@@ -195,20 +193,23 @@ describe('returningAI', () => {
     const loop = `<script>
       document.addEventListener('returning-ai:signed-out', () => returningAI.refresh())
     </script>`
-    const page = await stage.open(loop + stage.script())
+    await stage.open(loop + stage.script())
     await expectAsked(stage, 2)
-    await page.waitForTimeout(500)
+    await pass(500)
     expect(stage.broker.asked().length).toBeLessThanOrEqual(3)
   })
 
   test('takes over quietly when the document is written again', async () => {
     const page = await stage.open(stage.script())
     await expectAsked(stage, 1)
-    await page.evaluate((html) => {
-      document.open()
-      document.write(html)
-      document.close()
-    }, stage.script() + stage.widget())
+    await page.evaluate(
+      (html) => {
+        document.open()
+        document.write(html)
+        document.close()
+      },
+      stage.observer + stage.script() + stage.widget(),
+    )
     await expectHeard(stage, page, [['ann-token-1']])
   })
 })

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectHeard } from './expect.ts'
 import type { Site } from './sites.ts'
@@ -36,20 +35,13 @@ describe('The strictest page', () => {
       "trusted-types 'none'",
     ].join('; ')
     const element = '<returning-ai-widget type="t" widget-id="w2"></returning-ai-widget>'
-    const violations: string[] = []
-    const watch = (page: Page) => {
-      page.on('console', (message) => void (message.type() === 'error' && violations.push(message.text())))
-      page.on('pageerror', (error) => void violations.push(error.message))
-    }
-    const context = await stage.browser.newContext()
-    context.on('page', watch)
     const headers = { 'Content-Security-Policy': policy }
-    const page = await stage.open(stage.script() + stage.widget('w1') + element, { headers, context })
+    const page = await stage.open(stage.script() + stage.widget('w1') + element, { headers })
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await page.evaluate(() => returningAI.signOut())
     await page.evaluate(() => returningAI.refresh())
     await expectHeard(stage, page, [['ann-token-2'], ['ann-token-2']])
-    expect(violations).toEqual([])
+    expect(await page.evaluate(() => faults)).toEqual([])
   })
 
   test('can pin the bytes of the bridge', async () => {
@@ -91,7 +83,7 @@ describe('The bridge', () => {
   test('adds one global to the page, which nothing can replace', async () => {
     const page = await stage.open('<body></body>')
     const before = await page.evaluate(namesOfPage)
-    await page.addScriptTag({ url: `${stage.broker.origin}/bridge.js` })
+    await page.addScript({ src: `${stage.broker.origin}/bridge.js` })
     expect((await page.evaluate(namesOfPage)).filter((name) => !before.includes(name))).toEqual([
       'returningAI',
     ])
@@ -105,11 +97,9 @@ describe('The bridge', () => {
   })
 
   test('reports that it was loaded as a module, and does nothing else', async () => {
-    const errors: string[] = []
-    const context = await stage.browser.newContext()
-    context.on('weberror', (event) => void errors.push(event.error().message))
-    const page = await stage.open(stage.script('type="module"'), { context })
-    await expect.poll(() => errors, eventually).toEqual(['returning-ai: not as a module'])
+    const page = await stage.open(stage.script('type="module"'))
+    const faulty = () => page.evaluate(() => faults)
+    await expect.poll(faulty, eventually).toEqual([expect.stringContaining('returning-ai: not as a module')])
     expect(await page.evaluate(() => 'returningAI' in window)).toBe(false)
   })
 

@@ -1,6 +1,6 @@
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectFetchedInTime, expectHeard, expectWarned } from './expect.ts'
+import type { Page } from './page.ts'
 import { answerAs, refusal, type Answer, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -26,7 +26,7 @@ describe('Retries of the bridge', () => {
     stage.broker.script = () => refusal(503, 'vendor_timeout')
     const page = await stage.open(stage.script(), { clock: true })
     const tokenUrl = `${stage.broker.origin}/widget-token`
-    const told = { tokenUrl, code: 'vendor_timeout', status: 503, retrying: true }
+    const told = { tokenUrl, code: 'vendor_timeout', status: 503, retrying: true, requestId: 'request-1' }
     await expectFetchedInTime(page, 5)
     await expect.poll(() => errors(page), eventually).toEqual([told])
     expect(await fetchedAt(page)).toHaveLength(5)
@@ -45,7 +45,7 @@ describe('Retries of the bridge', () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectFetchedInTime(page, 5)
     await expectHeard(stage, page, [['ann-token-5']])
-    await stage.widgets(page)[0]!.evaluate(() => ask())
+    await stage.ask(page)
     await expectFetchedInTime(page, 10)
     await expectHeard(stage, page, [['ann-token-5', 'ann-token-10']])
     expect(await errors(page)).toHaveLength(2)
@@ -112,14 +112,13 @@ describe('A warning', () => {
   ])('says what to check once for each cause, without a token: %s', async (code, answer) => {
     stage.broker.script = () => answer
     const page = await stage.open('<body></body>', { clock: true })
-    const warnings: string[] = []
-    page.on('console', (message) => void (message.type() === 'warning' && warnings.push(message.text())))
-    await page.addScriptTag({ url: `${stage.broker.origin}/bridge.js` })
-    await expect.poll(() => warnings.length, eventually).toBe(1)
+    const warned = () => page.evaluate(() => warnings)
+    await page.addScript({ src: `${stage.broker.origin}/bridge.js` })
+    await expect.poll(async () => (await warned()).length, eventually).toBe(1)
     await page.evaluate(() => returningAI.refresh())
     await page.evaluate(() => returningAI.refresh())
     const tokenUrl = `${stage.broker.origin}/widget-token`
-    expect(warnings).toEqual([expect.stringMatching(`^returning-ai: ${code} at ${tokenUrl}: .+`)])
-    expect(warnings.join()).not.toContain('secret-token')
+    expect(await warned()).toEqual([expect.stringMatching(`^returning-ai: ${code} at ${tokenUrl}: .+`)])
+    expect((await warned()).join()).not.toContain('secret-token')
   })
 })

@@ -1,4 +1,4 @@
-import type { BrowserContext, Page } from 'playwright-core'
+import { setTimeout as pass } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
 import { answerAs, heldBack, refusal } from './scripted-broker.ts'
@@ -7,18 +7,17 @@ import { startStage, type Stage } from './stage.ts'
 const KEY = 'returning-ai-widget-token'
 
 let stage: Stage
-let context: BrowserContext
+let site: string
 beforeAll(async () => {
   stage = await startStage()
 })
 beforeEach(async () => {
   await stage.reset()
-  context = await stage.browser.newContext()
+  site = stage.newSite()
 })
 afterAll(() => stage.close())
 
-const openTab = () => stage.open(stage.script() + stage.widget(), { context })
-const askAgain = (page: Page) => stage.widgets(page)[0]!.evaluate(() => ask())
+const openTab = () => stage.open(stage.script() + stage.widget(), { site })
 
 describe('Many tabs', () => {
   test('renew one at a time, after a first request that does not wait', async () => {
@@ -27,7 +26,7 @@ describe('Many tabs', () => {
       await expect.poll(() => stage.heard(page), eventually).toEqual([[expect.stringMatching('ann')]])
     const held = heldBack(answerAs('ann'))
     stage.broker.script = (request, count) => (count === 4 ? held.script : answerAs('ann'))(request, count)
-    await Promise.all(pages.map(askAgain))
+    await Promise.all(pages.map((page) => stage.ask(page)))
     const inLine = () => pages[0].evaluate(async () => (await navigator.locks.query()).pending?.length)
     await expect.poll(inLine, eventually).toBe(2)
     expect(stage.broker.asked()).toHaveLength(4)
@@ -41,9 +40,9 @@ describe('Many tabs', () => {
     const [one, two] = [await openTab(), await openTab()]
     await expectHeard(stage, two, [[expect.stringMatching('ann')]])
     await expectHeard(stage, one, [[expect.stringMatching('ann')]])
-    await askAgain(one)
+    await stage.ask(one)
     await expectAsked(stage, 3)
-    await askAgain(two)
+    await stage.ask(two)
     await expectHeard(stage, two, [[expect.stringMatching('ann'), 'ann-token-4']])
   })
 
@@ -53,7 +52,7 @@ describe('Many tabs', () => {
     await expectHeard(stage, two, [['ann-token-2']])
     await one.evaluate(() => returningAI.signOut())
     await expectHeard(stage, two, [[]])
-    await askAgain(two)
+    await stage.ask(two)
     expect(await two.evaluate(() => seen.at(-1))).toMatchObject({ detail: { reason: 'other-tab' } })
     expect(await two.evaluate((key) => localStorage.getItem(key), KEY)).toBeNull()
     expect(stage.broker.asked()).toHaveLength(2)
@@ -135,7 +134,7 @@ describe('Many tabs', () => {
     stage.broker.script = () => 'no-cors'
     const two = await openTab()
     await expect.poll(() => stage.broker.asked().length, eventually).toBe(2)
-    await askAgain(two)
+    await stage.ask(two)
     expect(await stage.heard(two)).toEqual([[]])
   })
 
@@ -146,7 +145,7 @@ describe('Many tabs', () => {
     await expect.poll(async () => (await stage.heard(two)).flat().length, eventually).toBeGreaterThan(0)
     const settled = async () => {
       const before = stage.broker.asked().length
-      await one.waitForTimeout(300)
+      await pass(300)
       return stage.broker.asked().length - before
     }
     await expect.poll(settled, { timeout: 5_000 }).toBe(0)

@@ -1,4 +1,3 @@
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectFetchedInTime, expectHeard } from './expect.ts'
 import { answerAs, heldBack, startScriptedBroker, type Script } from './scripted-broker.ts'
@@ -10,8 +9,6 @@ beforeAll(async () => {
 })
 beforeEach(() => stage.reset())
 afterAll(() => stage.close())
-
-const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
 
 /** As the broker reuses a token until it is asked for a new one. */
 const sameUntilRenewed: Script = ({ headers }) => {
@@ -33,9 +30,7 @@ describe('The first token', () => {
   test('is requested before there is a widget, and waits for one that is added later', async () => {
     const page = await stage.open(stage.script())
     await expectAsked(stage, 1)
-    await page.evaluate((html) => {
-      document.body.innerHTML = html
-    }, stage.widget())
+    await page.append(stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     await expectAsked(stage, 1)
   })
@@ -53,7 +48,7 @@ describe('The first token', () => {
 
   test('reaches a widget that uses the older request type', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1?silent'))
-    await stage.widgets(page)[0]!.evaluate(() => ask({ type: 'RETURNINGAI_WIDGET_TOKEN' }))
+    await (await stage.frame(page)).evaluate(() => ask({ type: 'RETURNINGAI_WIDGET_TOKEN' }))
     await expectHeard(stage, page, [['ann-token-1']])
   })
 
@@ -67,10 +62,10 @@ describe('The first token', () => {
       `${stage.script()}<returning-ai-widget type="store-widget" widget-id="65a=" title="Shop" height="300"></returning-ai-widget>`,
     )
     await expectHeard(stage, page, [['ann-token-1']])
-    const frame = page.locator('returning-ai-widget > iframe')
-    const attributes = await frame.evaluate((element) =>
-      Object.fromEntries([...element.attributes].map(({ name, value }) => [name, value])),
-    )
+    const attributes = await page.evaluate(() => {
+      const frame = document.querySelector('returning-ai-widget')!.shadowRoot!.querySelector('iframe')!
+      return Object.fromEntries([...frame.attributes].map(({ name, value }) => [name, value]))
+    })
     expect(attributes).toEqual({
       src: `${stage.vendor.origin}/store-widget/65a=`,
       title: 'Shop',
@@ -81,10 +76,10 @@ describe('The first token', () => {
   })
 
   test('is requested with the broker’s cookies', async () => {
-    const sameSite = await startScriptedBroker('widgets.customer.localhost')
-    const context = await stage.browser.newContext()
-    await context.addCookies([{ name: 'sid', value: 'ann', domain: 'widgets.customer.localhost', path: '/' }])
-    await stage.open(`<script src="${sameSite.origin}/bridge.js"></script>`, { context })
+    const site = stage.newSite()
+    const sameSite = await startScriptedBroker(`widgets.${site}`)
+    const signIn = `<script>document.cookie = 'sid=ann; domain=${site}'</script>`
+    await stage.open(`${signIn}<script src="${sameSite.origin}/bridge.js"></script>`, { site })
     await expect.poll(() => sameSite.asked()[0]?.headers.cookie, eventually).toBe('sid=ann')
     await sameSite.close()
   })
@@ -94,7 +89,7 @@ describe('A further request of the same widget', () => {
   test('gets another, newly minted token', async () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
-    await askAgain(page)
+    await stage.ask(page)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     expect(stage.broker.asked()[1]?.headers).toMatchObject({ 'cache-control': 'no-cache' })
     expect(stage.broker.asked().map(({ method }) => method)).toEqual(['POST', 'POST'])
@@ -104,7 +99,7 @@ describe('A further request of the same widget', () => {
     stage.broker.script = () => ({ body: { token: 'equal-token', expiresIn: 287, subject: 'ann' } })
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['equal-token']])
-    await askAgain(page)
+    await stage.ask(page)
     await expectHeard(stage, page, [['equal-token', 'equal-token']])
     await expectAsked(stage, 2)
   })
@@ -112,7 +107,7 @@ describe('A further request of the same widget', () => {
   test('costs one request for all widgets that ask at that moment', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
-    await Promise.all([askAgain(page, 0), askAgain(page, 1), askAgain(page, 0)])
+    await Promise.all([stage.ask(page, 'w1'), stage.ask(page, 'w2'), stage.ask(page, 'w1')])
     const both = ['ann-token-1', 'ann-token-2']
     await expectHeard(stage, page, [both, both])
     await expectAsked(stage, 2)
@@ -121,9 +116,9 @@ describe('A further request of the same widget', () => {
   test('gets the token that another widget has already caused', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
-    await askAgain(page, 0)
+    await stage.ask(page, 'w1')
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2'], ['ann-token-1']])
-    await askAgain(page, 1)
+    await stage.ask(page, 'w2')
     const both = ['ann-token-1', 'ann-token-2']
     await expectHeard(stage, page, [both, both])
     await expectAsked(stage, 2)
@@ -133,8 +128,8 @@ describe('A further request of the same widget', () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())
-    await askAgain(page)
-    await askAgain(page)
+    await stage.ask(page)
+    await stage.ask(page)
     late.letGo()
     await expectHeard(stage, page, [['ann-token-1']])
     await expectAsked(stage, 1)
@@ -147,9 +142,9 @@ describe('A further request of the same widget', () => {
     const late = heldBack(sameUntilRenewed)
     stage.broker.script = late.script
     await page.clock.runFor(61_000)
-    await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), stage.widget('w2'))
+    await page.append(stage.widget('w2'))
     await expectAsked(stage, 2)
-    await askAgain(page)
+    await stage.ask(page)
     stage.broker.script = sameUntilRenewed
     late.letGo()
     await expectHeard(stage, page, [['same', 'renewed'], ['same']])
@@ -159,9 +154,9 @@ describe('A further request of the same widget', () => {
   test('waits until ten seconds have passed since the last renewal', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
-    await askAgain(page)
+    await stage.ask(page)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
-    await askAgain(page)
+    await stage.ask(page)
     await expectFetchedInTime(page, 3)
     const [, second = 0, third = 0] = await page.evaluate(() => fetched)
     expect(third - second).toBeGreaterThanOrEqual(10_000)
@@ -172,18 +167,18 @@ describe('A further request of the same widget', () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4]) {
-      await askAgain(page)
+      await stage.ask(page)
       await expectFetchedInTime(page, times)
       await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(times)
     }
-    await askAgain(page)
+    await stage.ask(page)
     await page.clock.runFor(10_000)
     const last = await page.evaluate(() => seen.at(-1))
     expect(last).toMatchObject({
       type: 'returning-ai:error',
       detail: { code: 'token_refused', retrying: false },
     })
-    await askAgain(page)
+    await stage.ask(page)
     await page.clock.runFor(120_000)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2', 'ann-token-3', 'ann-token-4']])
     await expectAsked(stage, 4)
@@ -194,7 +189,7 @@ describe('A further request of the same widget', () => {
     await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4, 5, 6]) {
       await page.clock.runFor(11_000)
-      await askAgain(page)
+      await stage.ask(page)
       await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(times)
     }
     await expectAsked(stage, 6)
@@ -230,9 +225,7 @@ describe('An old token', () => {
     const page = await stage.open(stage.script(), { clock: true })
     await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
     await page.clock.runFor(61_000)
-    await page.evaluate((html) => {
-      document.body.innerHTML = html
-    }, stage.widget())
+    await page.append(stage.widget())
     await expectHeard(stage, page, [['ann-token-2']])
     expect(stage.broker.asked()[1]?.headers).not.toHaveProperty('cache-control')
   })
@@ -244,9 +237,7 @@ describe('An old token', () => {
     const page = await stage.open(stage.script(), { clock: true })
     await expect.poll(() => page.evaluate(() => seen.length), eventually).toBe(1)
     await page.clock.setSystemTime(-3_600_000)
-    await page.evaluate((html) => {
-      document.body.innerHTML = html
-    }, stage.widget())
+    await page.append(stage.widget())
     await expectHeard(stage, page, [['short-2']])
   })
 

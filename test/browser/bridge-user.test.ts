@@ -1,6 +1,6 @@
-import type { Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectFetched, expectHeard, expectSeen } from './expect.ts'
+import type { Page } from './page.ts'
 import { answerAs, heldBack, refusal, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -15,10 +15,8 @@ afterAll(() => stage.close())
 
 const down: Script = () => 'cut'
 const signedOut: Script = () => refusal(401, 'session_missing')
-const askAgain = (page: Page, index = 0) => stage.widgets(page)[index]!.evaluate(() => ask())
 const stored = (page: Page) => page.evaluate((key) => localStorage.getItem(key), KEY)
 
-const isPost = (request: Request) => request.method() === 'POST'
 const returnFromCache = () => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
 
 describe('Another user in the same browser', () => {
@@ -27,7 +25,7 @@ describe('Another user in the same browser', () => {
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const entries = await page.evaluate(() => history.length)
     stage.broker.script = answerAs('bob')
-    await askAgain(page)
+    await stage.ask(page)
     await expectHeard(stage, page, [['bob-token-2'], ['bob-token-2']])
     expect(await stored(page)).toBe('bob-token-2')
     expect(await page.evaluate(() => history.length)).toBe(entries)
@@ -35,14 +33,14 @@ describe('Another user in the same browser', () => {
   })
 
   test('never gets the previous user’s token from storage, even if the broker is down', async () => {
-    const context = await stage.browser.newContext()
-    const before = await stage.open(stage.script() + stage.widget(), { context })
+    const site = stage.newSite()
+    const before = await stage.open(stage.script() + stage.widget(), { site })
     await expectHeard(stage, before, [['ann-token-1']])
     expect(await stored(before)).toBe('ann-token-1')
     stage.broker.script = down
-    const page = await stage.open(stage.script() + stage.widget(), { context })
+    const page = await stage.open(stage.script() + stage.widget(), { site })
     await expectFetched(page, 1)
-    await askAgain(page)
+    await stage.ask(page)
     await expectFetched(page, 2)
     expect(await stage.heard(page)).toEqual([[]])
     expect(await stored(page)).toBeNull()
@@ -56,7 +54,7 @@ describe('Another user in the same browser', () => {
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = down
     await act(page)
-    await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), stage.widget('w2'))
+    await page.append(stage.widget('w2'))
     await expectFetched(page, 3)
     await expectHeard(stage, page, [['ann-token-1'], []])
     expect(await stored(page)).toBeNull()
@@ -73,7 +71,7 @@ describe('Another user in the same browser', () => {
     stage.broker.script = answerAs('bob')
     const own = `data-token-url="${stage.broker.origin}/widget-token?widget=store-widget"`
     const html = stage.widget('w2', own)
-    await page.evaluate((html) => document.body.insertAdjacentHTML('beforeend', html), html)
+    await page.append(html)
     const heard = async () => (await stage.heard(page)).flat()
     await expect.poll(heard, eventually).toEqual(expect.arrayContaining(['bob-token-2', 'bob-token-3']))
     expect(await heard()).toHaveLength(2)
@@ -84,7 +82,7 @@ describe('Another user in the same browser', () => {
     const own = `data-token-url="${stage.broker.origin}/other/widget-token"`
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2', own))
     await expectHeard(stage, page, [['/widget-token-1'], ['/other/widget-token-2']])
-    await askAgain(page, 0)
+    await stage.ask(page, 'w1')
     await expectHeard(stage, page, [['/widget-token-1', '/widget-token-3'], ['/other/widget-token-2']])
   })
 
@@ -92,7 +90,7 @@ describe('Another user in the same browser', () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = () => refusal(403, 'email_unverified')
-    await askAgain(page)
+    await stage.ask(page)
     await expectSeen(page, 'error', { code: 'email_unverified', status: 403, retrying: false })
     await expectHeard(stage, page, [[]])
     expect(await stored(page)).toBeNull()
@@ -103,8 +101,8 @@ describe('Another user in the same browser', () => {
     const page = await stage.open(stage.script() + root)
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = answerAs('bob')
-    await askAgain(page)
-    await expect.poll(() => page.frames()[1]?.url(), eventually).toBe('about:blank')
+    await stage.ask(page)
+    await expect.poll(() => stage.heard(page), eventually).toEqual([])
   })
 })
 
@@ -116,7 +114,7 @@ describe('A sign-out', () => {
     await expectHeard(stage, page, [[]])
     await expectSeen(page, 'signed-out', { reason: 'sign-out' })
     expect(await stored(page)).toBeNull()
-    await askAgain(page)
+    await stage.ask(page)
     await page.evaluate(() => dispatchEvent(new Event('online')))
     await expectAsked(stage, 1)
   })
@@ -154,7 +152,7 @@ describe('A session that the broker refuses', () => {
       code: 'session_missing',
       requestId: 'request-1',
     })
-    await askAgain(page)
+    await stage.ask(page)
     await page.clock.runFor(600_000)
     await page.evaluate(() => dispatchEvent(new Event('online')))
     await expectAsked(stage, 1)
@@ -165,7 +163,7 @@ describe('A session that the broker refuses', () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
     stage.broker.script = signedOut
-    await askAgain(page)
+    await stage.ask(page)
     await expectSeen(page, 'signed-out', { reason: 'session' })
     await expectHeard(stage, page, [[]])
     expect(await stored(page)).toBeNull()
@@ -180,12 +178,11 @@ describe('refresh()', () => {
     const page = await stage.open(stage.script() + stage.widget())
     await expectAsked(stage, 1)
     stage.broker.script = answerAs('bob')
-    const givenUp = page.waitForEvent('requestfailed', { predicate: isPost, timeout: 10_000 })
     const [first, second] = await page.evaluate(() =>
       Promise.all([returningAI.refresh(), returningAI.refresh()]),
     )
     expect([first, second]).toEqual([true, true])
-    await givenUp
+    await expect.poll(() => stage.broker.asked()[0]?.givenUp, eventually).toBe(true)
     late.letGo()
     expect(stage.broker.asked().at(-1)?.headers).toMatchObject({ 'cache-control': 'no-cache' })
     await expectHeard(stage, page, [[expect.stringMatching('^bob-')]])
@@ -207,7 +204,7 @@ describe('refresh()', () => {
     await page.evaluate(() => {
       document.addEventListener('returning-ai:signed-out', () => void returningAI.refresh(), { once: true })
     })
-    await page.addScriptTag({ url: `${stage.broker.origin}/bridge.js` })
+    await page.addScript({ src: `${stage.broker.origin}/bridge.js` })
     await expectAsked(stage, 2)
   })
 })
@@ -223,7 +220,7 @@ describe('The storage', () => {
     </script>`
     const page = await stage.open(spy + stage.script() + stage.widget())
     await expectHeard(stage, page, [['ann-token-1']])
-    await askAgain(page)
+    await stage.ask(page)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     expect(await page.evaluate('reads')).toEqual([])
     expect(await stored(page)).toBe('ann-token-2')

@@ -1,36 +1,29 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { RequestListener } from 'node:http'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import { launchChromium } from './chromium.ts'
+import type { Engine } from './engines/engine.ts'
+import { launchEngine } from './engines/launch.ts'
+import { eventually } from './expect.ts'
+import { openPage, type Page } from './page.ts'
+import { startSite, type Site } from './sites.ts'
 
 // Three sites: the customer's (page and broker on subdomains, as browsers keep cookies from other sites), the vendor's,
 // and a stranger's.
 
 const sandbox = createSandbox()
-let browser: Browser
-let vendor: Listening
-let api: Listening
-let customer: Listening
-let stranger: Listening
+let engine: Engine
+let vendor: Site
+let api: Site
+let customer: Site
+let stranger: Site
 let broker: RunningBroker
 let page: Page
 let html = ''
-
-interface Listening {
-  port: number
-  server: Server
-}
-
-async function listen(app: RequestListener): Promise<Listening> {
-  const server = createServer(app)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { server, port: (server.address() as AddressInfo).port }
-}
+/** The session that the customer's pages set; none removes it. */
+let session = ''
+/** The tokens that widgets came with and that the vendor accepted. */
+const accepted: { type: string; email: string; token: string }[] = []
 
 /** The customer's "who am I": the session cookie names the user. */
 const whoAmI: RequestListener = (request, response) => {
@@ -40,86 +33,100 @@ const whoAmI: RequestListener = (request, response) => {
 }
 
 const servePage: RequestListener = (_request, response) => {
-  response.writeHead(200, { 'content-type': 'text/html' }).end(html)
+  const cookie = `sid=${session}; domain=customer.localhost; path=/; max-age=${session ? 600 : 0}`
+  const head = `<script>
+    document.cookie = '${cookie}'
+    window.faults = []
+    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => faults.push(blockedURI))
+  </script>`
+  response
+    .writeHead(200, { 'content-type': 'text/html' })
+    .end(`<!doctype html><title>App</title>${head}${html}`)
 }
 
+/** The sandbox, which notes whose token a widget reads its content with. */
+const serveVendor: RequestListener = (request, response) => {
+  const [, route, type = ''] = request.url?.split('/') ?? []
+  const token = request.headers.authorization?.replace('Bearer ', '')
+  if (route === 'widget-content' && token)
+    void sandbox.tokens
+      .verify(token)
+      .then((user) => user && accepted.push({ type, email: user.email, token }))
+  sandbox.app(request, response)
+}
+
+const portOf = ({ origin }: Site) => new URL(origin).port
+
 beforeAll(async () => {
-  browser = await launchChromium()
-  vendor = await listen(sandbox.app)
-  api = await listen(whoAmI)
-  customer = await listen(servePage)
-  stranger = await listen(servePage)
+  engine = await launchEngine()
+  vendor = await startSite('vendor.localhost', serveVendor)
+  api = await startSite('127.0.0.1', whoAmI)
+  customer = await startSite('app.customer.localhost', servePage)
+  stranger = await startSite('app.stranger.localhost', servePage)
   broker = await startBroker({
-    WIDGET_BASE_URL: `http://127.0.0.1:${vendor.port}`,
+    WIDGET_BASE_URL: `http://127.0.0.1:${portOf(vendor)}`,
     WIDGET_COMMUNITY_ID: sandbox.credentials.communityId,
     WIDGET_API_KEY: [...sandbox.credentials.apiKeys][0],
-    ALLOWED_ORIGINS: `http://app.customer.localhost:${customer.port}`,
+    ALLOWED_ORIGINS: customer.origin,
     SESSION_MODE: 'forward-auth',
-    SESSION_FORWARD_URL: `http://127.0.0.1:${api.port}/me`,
+    SESSION_FORWARD_URL: `${api.origin}/me`,
   })
 })
 
 afterAll(async () => {
-  await browser.close()
+  await engine.close()
   await broker.close()
-  for (const { server } of [vendor, api, customer, stranger]) {
-    server.closeAllConnections()
-    server.close()
-  }
+  await Promise.all([vendor, api, customer, stranger].map((site) => site.close()))
 })
 
 beforeEach(async () => {
   sandbox.requests.length = 0
-  const context = await browser.newContext()
-  page = await context.newPage()
+  accepted.length = 0
+  session = ''
+  page = openPage('app', await engine.open())
 })
 
-afterEach(() => page.context().close())
+afterEach(() => page.close())
 
 /** Each sign-in is a session of its own, as in a real app. */
-async function signIn(user: string): Promise<void> {
-  const place = { domain: '.customer.localhost', path: '/', sameSite: 'Lax' } as const
-  await page.context().addCookies([{ name: 'sid', value: `${user}-${crypto.randomUUID()}`, ...place }])
+function signIn(user: string): void {
+  session = `${user}-${crypto.randomUUID()}`
 }
 
+const brokerOrigin = () => `http://widgets.customer.localhost:${broker.port}`
 const bridge = () =>
-  `<script src="http://widgets.customer.localhost:${broker.port}/bridge.js" data-widget-origin="http://127.0.0.1:${vendor.port}"></script>`
+  `<script src="${brokerOrigin()}/bridge.js" data-widget-origin="${vendor.origin}"></script>`
 const widget = (type = 'channel-widget') =>
-  `<iframe title="${type}" src="http://127.0.0.1:${vendor.port}/${type}/64f0c2a1b3d4e5f607182931"></iframe>`
+  `<iframe title="${type}" src="${vendor.origin}/${type}/64f0c2a1b3d4e5f607182931"></iframe>`
 
-async function visit(body: string, host = 'app.customer.localhost', { port } = customer): Promise<void> {
-  html = `<!doctype html><title>A customer's app</title>${body}`
-  await page.goto(`http://${host}:${port}/`)
+async function visit(body: string, { origin } = customer): Promise<void> {
+  html = body
+  await page.goto(`${origin}/`)
 }
 
-const who = (index = 0) => page.frameLocator('iframe').nth(index).locator('#who')
-
-async function expectSignedIn(email: string, index = 0): Promise<void> {
-  await who(index).getByText('Signed in as').waitFor()
-  expect(await who(index).textContent()).toContain(email)
+async function expectSignedIn(email: string, type = 'channel-widget'): Promise<void> {
+  await expect.poll(() => accepted, eventually).toContainEqual(expect.objectContaining({ email, type }))
 }
 
 describe('A page of the customer, the broker on a subdomain and the vendor on another site', () => {
   it('signs every widget in as the user of the session, with one request to the vendor', async () => {
-    await signIn('ada')
+    signIn('ada')
     await visit(bridge() + widget() + widget('store-widget') + widget('milestone-widget'))
-    for (const index of [0, 1, 2]) await expectSignedIn('ada@example.com', index)
+    for (const type of ['channel-widget', 'store-widget', 'milestone-widget'])
+      await expectSignedIn('ada@example.com', type)
     expect(sandbox.requests).toHaveLength(1)
   })
 
   it('signs in a widget that is added long after the script', async () => {
-    await signIn('ada')
-    const answered = page.waitForResponse(/widget-token/)
+    signIn('ada')
     await visit(bridge())
-    await answered
-    await page.evaluate((html) => {
-      document.body.append(document.createRange().createContextualFragment(html))
-    }, widget())
+    expect(await page.evaluate(() => returningAI.ready)).toMatchObject({ status: 'signed-in' })
+    await page.append(widget())
     await expectSignedIn('ada@example.com')
   })
 
   it('creates the widget of its own element', async () => {
-    await signIn('ada')
+    signIn('ada')
     await visit(
       `${bridge()}<returning-ai-widget type="channel-widget" widget-id="64f0c2a1b3d4e5f607182931"></returning-ai-widget>`,
     )
@@ -127,58 +134,58 @@ describe('A page of the customer, the broker on a subdomain and the vendor on an
   })
 
   it('gets a new token when the vendor ends the first', async () => {
-    await signIn('ada')
+    signIn('ada')
     await visit(bridge() + widget())
     await expectSignedIn('ada@example.com')
     sandbox.tokens.expire('ada@example.com')
-    await page.frameLocator('iframe').locator('html[data-tokens="2"]').waitFor()
+    await expect.poll(() => new Set(accepted.map(({ token }) => token)).size, eventually).toBe(2)
     expect(sandbox.requests).toHaveLength(2)
   })
 
   it('never gives the token of the previous user to the next, even while the broker is down', async () => {
-    await signIn('ada')
+    signIn('ada')
     await visit(bridge() + widget())
     await expectSignedIn('ada@example.com')
-    await signIn('bob')
-    await page.route(/widget-token/, (route) => route.abort())
-    const failed = page.waitForEvent('requestfailed', (request) => request.url().includes('widget-token'))
-    await page.reload()
-    await failed
-    await who().waitFor()
-    expect(await who().textContent()).not.toContain('ada@example.com')
-    await page.unroute(/widget-token/)
-    await page.evaluate('returningAI.refresh()')
+    signIn('bob')
+    const down = `<script>
+      window.whenUp = window.fetch
+      window.failed = new Promise((resolve) => {
+        window.fetch = () => (resolve(true), Promise.reject(new TypeError('down')))
+      })
+    </script>`
+    accepted.length = 0
+    await visit(down + bridge() + widget())
+    expect(await page.evaluate('failed')).toBe(true)
+    expect(accepted).toEqual([])
+    await page.evaluate('window.fetch = whenUp, returningAI.refresh()')
     await expectSignedIn('bob@example.com')
+    expect(accepted.map(({ email }) => email)).not.toContain('ada@example.com')
   })
 
   it('reports to the page that nobody is signed in, and does not call the vendor', async () => {
-    const event = page.waitForEvent('console', (message) => message.text() === 'signed out')
-    await visit(
-      `<script>document.addEventListener('returning-ai:signed-out', () => console.log('signed out'))</script>${bridge()}${widget()}`,
-    )
-    await event
+    const note = `<script>
+      document.addEventListener('returning-ai:signed-out', () => (window.signedOut = true))
+    </script>`
+    await visit(note + bridge() + widget())
+    await expect.poll(() => page.evaluate('window.signedOut'), eventually).toBe(true)
     expect(sandbox.requests).toEqual([])
   })
 
   it('refuses the page of another site', async () => {
-    await signIn('ada')
-    const refusal = page.waitForEvent('requestfailed', (request) => request.url().includes('widget-token'))
-    await visit(bridge() + widget(), 'app.stranger.localhost', stranger)
-    await refusal
-    expect(broker.logLines().at(-1)).toMatchObject({ route: '/widget-token', code: 'origin_not_allowed' })
+    signIn('ada')
+    await visit('')
+    await visit(bridge() + widget(), stranger)
+    const refusal = { route: '/widget-token', code: 'origin_not_allowed' }
+    await expect.poll(() => broker.logLines().at(-1), eventually).toMatchObject(refusal)
     expect(sandbox.requests).toEqual([])
   })
 
   it('works under a strict Content-Security-Policy with Trusted Types', async () => {
-    await signIn('ada')
-    const violations: string[] = []
-    page.on('console', (message) => {
-      if (message.text().includes('Content Security Policy')) violations.push(message.text())
-    })
-    const origin = `http://widgets.customer.localhost:${broker.port}`
-    const policy = `default-src 'none'; script-src ${origin}; connect-src ${origin}; frame-src http://127.0.0.1:${vendor.port}; require-trusted-types-for 'script'`
+    signIn('ada')
+    const origin = brokerOrigin()
+    const policy = `default-src 'none'; script-src ${origin}; connect-src ${origin}; frame-src ${vendor.origin}; require-trusted-types-for 'script'`
     await visit(`<meta http-equiv="Content-Security-Policy" content="${policy}">${bridge()}${widget()}`)
     await expectSignedIn('ada@example.com')
-    expect(violations).toEqual([])
+    expect(await page.evaluate(() => faults)).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ import { type Browser, chromium } from 'playwright-core'
 const INSTALLED = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 const PACKAGE = '@sparticuz/chromium'
 const UNPACKED = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
-const ARGS = [
+export const chromiumArgs: string[] = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -28,7 +28,7 @@ const ARGS = [
  */
 export async function launchChromium(): Promise<Browser> {
   const { executablePath, env } = await findChromium()
-  return chromium.launch({ executablePath, env: { ...process.env, ...env }, args: ARGS })
+  return chromium.launch({ executablePath, env: { ...process.env, ...env }, args: chromiumArgs })
 }
 
 interface Executable {
@@ -36,7 +36,7 @@ interface Executable {
   env?: Record<string, string>
 }
 
-async function findChromium(): Promise<Executable> {
+export async function findChromium(): Promise<Executable> {
   const { CHROMIUM_PATH, PATH = '' } = process.env
   if (CHROMIUM_PATH) return { executablePath: CHROMIUM_PATH }
   if (process.platform === 'linux' && process.arch === 'x64') return packagedChromium()

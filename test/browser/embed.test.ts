@@ -1,6 +1,6 @@
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
+import type { Page } from './page.ts'
 import { refusal, type Script } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 

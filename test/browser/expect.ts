@@ -1,5 +1,5 @@
-import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
+import type { Page } from './page.ts'
 import type { Stage } from './stage.ts'
 
 /** A busy machine needs its time; one that is not waits for nothing. */
@@ -33,8 +33,9 @@ export async function expectFetchedInTime(page: Page, times: number, stepMs = 1_
 
 /** That the page has its first refusal with this code: from then on the test may move the page's time. */
 export async function expectWarned(page: Page, code: string): Promise<void> {
-  const warnings = async () => (await page.consoleMessages()).map((message) => message.text())
-  await expect.poll(warnings, eventually).toContainEqual(expect.stringMatching(`^returning-ai: ${code} at `))
+  await expect
+    .poll(() => page.evaluate(() => warnings), eventually)
+    .toContainEqual(expect.stringMatching(`^returning-ai: ${code} at `))
 }
 
 /** An event that the page sees sooner or later. */

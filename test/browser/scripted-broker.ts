@@ -1,10 +1,16 @@
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { FREEZE_TIME, OBSERVE } from './served.ts'
 import { startSite, type Received, type Site } from './sites.ts'
 
 const scriptOf = (name: string) => readFileSync(new URL(`../../dist/public/${name}.js`, import.meta.url))
-const [BRIDGE, EMBED] = [scriptOf('bridge'), scriptOf('embed')]
+const BRIDGE = scriptOf('bridge')
+const SCRIPTS: Record<string, Buffer | string> = {
+  '/embed.js': scriptOf('embed'),
+  '/observe.js': OBSERVE,
+  '/observe-frozen.js': OBSERVE + FREEZE_TIME,
+}
 
 export interface Answer {
   status?: number
@@ -52,7 +58,7 @@ export async function startScriptedBroker(name: string): Promise<ScriptedBroker>
   let count = 0
   const serve: RequestListener = (request, response) => {
     allowOrigin(request, response)
-    if (request.method === 'GET') return serveScript(response, request.url === '/embed.js' ? EMBED : BRIDGE)
+    if (request.method === 'GET') return serveScript(response, SCRIPTS[request.url ?? ''] ?? BRIDGE)
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
     count += 1
     void send(broker.script(site.requests.at(-1) as Received, count), response)
@@ -78,7 +84,7 @@ function allowOrigin({ headers }: IncomingMessage, response: ServerResponse): vo
   response.setHeader('Access-Control-Allow-Headers', 'Authorization')
 }
 
-function serveScript(response: ServerResponse, script: Buffer): void {
+function serveScript(response: ServerResponse, script: Buffer | string): void {
   response.setHeader('Content-Type', 'text/javascript')
   response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
   response.end(script)

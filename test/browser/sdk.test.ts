@@ -1,28 +1,30 @@
 import { createServer } from 'node:http'
-import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { listen } from '../peers/listen.ts'
-import { launchChromium } from './chromium.ts'
+import type { Engine } from './engines/engine.ts'
+import { launchEngine } from './engines/launch.ts'
+import { eventually } from './expect.ts'
+import { openPage } from './page.ts'
 import { startSite, type Site } from './sites.ts'
 
 const sandbox = createSandbox()
-let browser: Browser
+let engine: Engine
 let vendor: string
 let shop: Site
 let markup = ''
 
 beforeAll(async () => {
-  browser = await launchChromium()
+  engine = await launchEngine()
   vendor = await listen(createServer(sandbox.app))
-  shop = await startSite('shop.test', (_request, response) => {
+  shop = await startSite('shop.localhost', (_request, response) => {
     response.setHeader('Content-Type', 'text/html')
     response.end(`${markup}<script src="${vendor}/assets/rai-widget.iife.js"></script>`)
   })
 })
 
 afterAll(async () => {
-  await browser.close()
+  await engine.close()
   await shop.close()
 })
 
@@ -34,13 +36,15 @@ async function visit(embedToken: string) {
   markup = tags
     .map((tag) => `<rai-${tag}-widget ${ids} embed-token="${embedToken}"></rai-${tag}-widget>`)
     .join('')
-  const page = await browser.newPage()
+  const page = openPage('shop', await engine.open())
   await page.goto(shop.origin)
-  await page.waitForSelector('[data-state=pending]', { state: 'detached' })
-  const states = await page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>('[data-state]')].map(({ dataset }) => dataset.state),
-  )
-  const text = await page.locator('rai-store-widget').textContent()
+  const findStates = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('[data-state]')].map(({ dataset }) => dataset.state),
+    )
+  await expect.poll(findStates, eventually).not.toContain('pending')
+  const states = await findStates()
+  const text = await page.evaluate(() => document.querySelector('rai-store-widget')?.textContent)
   await page.close()
   return { states, text }
 }

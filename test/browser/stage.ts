@@ -1,60 +1,54 @@
 import type { RequestListener } from 'node:http'
-import type { Browser, BrowserContext, Frame, Page } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
+import { expect } from 'vitest'
+import { followDocuments, type RemoteDocument } from './documents.ts'
+import { launchEngine } from './engines/launch.ts'
+import { openPage, type Page } from './page.ts'
 import { startScriptedBroker, type ScriptedBroker } from './scripted-broker.ts'
 import { startSite, type Site } from './sites.ts'
 import { serveWidget } from './widget-page.ts'
 
 declare global {
+  // In a widget: what it heard, and its question.
   var received: { type: string; value?: string }[]
-  var ask: (data?: unknown, to?: Window) => void
-  /** The events that the page saw. */
-  var seen: { type: string; detail: Record<string, unknown> }[]
-  /** When the page asked, by its own clock, in milliseconds. */
-  var fetched: number[]
+  var ask: (data?: unknown, to?: Window) => Promise<string>
+  var whichTab: () => Promise<string>
 }
 
 export interface PageOptions {
   headers?: Record<string, string>
-  context?: BrowserContext
+  /** The name of the page's site, from `newSite`: pages of one site share cookies, storage and channels. */
+  site?: string
   /** Freezes the page's clock; the test moves it. */
   clock?: boolean
 }
 
-/**
- * A Chromium and four sites: the customer, the broker, the vendor, and a stranger. Browsers take each name directly
- * below `.localhost` for a site of its own, and resolve it to this machine without a flag.
- */
+/** A browser and four kinds of sites: customers, the broker, the vendor, and a stranger. */
 export interface Stage {
   customer: Site
   broker: ScriptedBroker
   vendor: Site
   stranger: Site
-  browser: Browser
   /** The script tag that a customer pastes. */
   script(attributes?: string): string
   /** A widget's iframe; `id` is free text. */
   widget(id?: string, attributes?: string): string
-  /** Opens a page of the customer's, in a browser of its own unless a context is given. */
+  /** The script that every page begins with. */
+  observer: string
+  /** A site that nothing is stored for yet. */
+  newSite(): string
+  /** Opens a page of a customer's, on a new site unless one is given. */
   open(html: string, options?: PageOptions): Promise<Page>
-  /** The widgets in the page at any depth, in order of their loading. */
-  widgets(page: Page): Frame[]
-  /** What each widget heard so far: the values of the messages, widget by widget. */
+  /** The document with this id, in a frame of the page or in its popup, once it is there. */
+  frame(page: Page, id?: string): Promise<RemoteDocument>
+  /** A widget asks once more. */
+  ask(page: Page, id?: string): Promise<unknown>
+  /** What each widget in the page heard so far: the values of the messages, widget by widget, in order of their ids. */
   heard(page: Page): Promise<(string | undefined)[][]>
   reset(): Promise<void>
   close(): Promise<void>
 }
 
-const OBSERVE = `
-  window.fetched = []
-  const { fetch } = window
-  window.fetch = (...request) => {
-    fetched.push(Date.now())
-    return fetch(...request)
-  }
-  window.seen = []
-  for (const name of ['token', 'signed-out', 'error'])
-    document.addEventListener('returning-ai:' + name, ({ type, detail }) => seen.push({ type, detail }))`
+const idOf = ({ url }: RemoteDocument) => url.pathname.split('/').at(-1) ?? ''
 
 export async function startStage(): Promise<Stage> {
   const pages = new Map<string, { html: string; headers: Record<string, string> }>()
@@ -66,43 +60,68 @@ export async function startStage(): Promise<Stage> {
   const broker = await startScriptedBroker('broker.localhost')
   const vendor = await startSite('vendor.localhost', serveWidget)
   const stranger = await startSite('stranger.localhost', serveWidget)
-  const browser = await launchChromium()
+  const sites = [customer, broker, vendor, stranger]
+  const documents = new Set<RemoteDocument>()
+  for (const { server } of [vendor, stranger]) followDocuments(server, documents)
+  const engine = await launchEngine()
+  const opened: Page[] = []
+  let lastSite = 0
 
-  const widgets = (page: Page) => page.frames().filter((frame) => frame.url().startsWith(vendor.origin))
-  const open: Stage['open'] = async (html, { headers = {}, context, clock } = {}) => {
-    const path = `/${pages.size + 1}`
-    pages.set(path, { html: `<!doctype html><title>Customer</title>${html}`, headers })
-    const page = await (context ?? (await browser.newContext())).newPage()
-    if (clock) await page.clock.install({ time: 0 })
-    await page.addInitScript(OBSERVE)
-    await page.goto(customer.origin + path)
+  const newSite = () => `customer${++lastSite}.localhost`
+  const observer = (clock = false) =>
+    `<script src="${broker.origin}/observe${clock ? '-frozen' : ''}.js"></script>`
+  const open: Stage['open'] = async (html, { headers = {}, site = newSite(), clock } = {}) => {
+    const id = String(pages.size + 1)
+    pages.set(`/${id}`, { html: `<!doctype html><title>Customer</title>${observer(clock)}${html}`, headers })
+    const page = openPage(id, await engine.open())
+    opened.push(page)
+    await page.goto(`${customer.origin.replace('customer.localhost', site)}/${id}`)
     return page
+  }
+  const documentsOf = ({ id }: Page) =>
+    [...documents].filter(({ tab }) => tab === id).sort((one, two) => idOf(one).localeCompare(idOf(two)))
+  const frame: Stage['frame'] = async (page, id = 'w1') => {
+    const find = () => documentsOf(page).find((document) => idOf(document) === id)
+    // The socket of a document that is being replaced closes a little later.
+    const isThere = () =>
+      find()
+        ?.evaluate(() => true)
+        .catch(() => false)
+    await expect.poll(isThere, { timeout: 10_000, interval: 5 }).toBe(true)
+    return find()!
   }
   return {
     customer,
     broker,
     vendor,
     stranger,
-    browser,
     script: (attributes = '') =>
       `<script src="${broker.origin}/bridge.js" data-widget-origin="${vendor.origin}" ${attributes}></script>`,
     widget: (id = 'w1', attributes = '') =>
       `<iframe title="Widget" src="${vendor.origin}/channel-widget/${id}" ${attributes}></iframe>`,
+    observer: observer(),
+    newSite,
     open,
-    widgets,
-    heard: (page) => Promise.all(widgets(page).map(hear)),
+    frame,
+    ask: async (page, id) => (await frame(page, id)).evaluate(() => ask()),
+    heard: (page) =>
+      Promise.all(
+        documentsOf(page)
+          .filter(({ url }) => url.origin === vendor.origin)
+          .map(hear),
+      ),
     reset: async () => {
       broker.reset()
-      await Promise.all(browser.contexts().map((context) => context.close()))
+      await Promise.all(opened.splice(0).map((page) => page.close()))
     },
     close: async () => {
-      await browser.close()
-      await Promise.all([customer, broker, vendor, stranger].map((site) => site.close()))
+      await engine.close()
+      await Promise.all(sites.map((site) => site.close()))
     },
   }
 }
 
-/** A frame that is just being replaced is none that a test waits for. */
-async function hear(frame: Frame): Promise<(string | undefined)[]> {
-  return frame.evaluate(() => received.map(({ value }) => value)).catch(() => ['(gone)'])
+/** A document that is just being replaced is none that a test waits for. */
+async function hear(document: RemoteDocument): Promise<(string | undefined)[]> {
+  return document.evaluate(() => received.map(({ value }) => value)).catch(() => ['(gone)'])
 }

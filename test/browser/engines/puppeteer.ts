@@ -1,0 +1,29 @@
+import puppeteer, { type Browser, type LaunchOptions } from 'puppeteer-core'
+import { chromiumArgs, findChromium } from '../chromium.ts'
+import type { Engine, Tab } from './engine.ts'
+
+/** Chromium, by the DevTools protocol. */
+export async function launchChromiumEngine(): Promise<Engine> {
+  const { executablePath, env } = await findChromium()
+  return launch({
+    browser: 'chrome',
+    executablePath,
+    env: { ...process.env, ...env },
+    args: chromiumArgs,
+    headless: 'shell',
+  })
+}
+
+async function launch(options: LaunchOptions): Promise<Engine> {
+  const browser = await puppeteer.launch(options)
+  return { open: () => openTab(browser), close: () => browser.close() }
+}
+
+async function openTab(browser: Browser): Promise<Tab> {
+  const page = await browser.newPage({ type: 'window' })
+  return {
+    goto: async (url) => void (await page.goto(url)),
+    run: (expression) => page.evaluate(expression),
+    close: () => page.close(),
+  }
+}
