@@ -5,6 +5,7 @@ export function secretsOf(env: Variables): string[] {
   const found = [
     ...(env.WIDGET_API_KEY ?? []),
     ...(env.WIDGET_API_KEYS ?? []).map(([, key]) => key),
+    env.RAI_ACCESS_ID,
     env.RAI_ACCESS_KEY,
     env.SUBJECT_KEY,
     ...(env.SESSION_JWT_SECRET ?? []),

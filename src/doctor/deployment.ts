@@ -37,9 +37,12 @@ export function checkHttps({ broker }: Patient): Finding {
   )
 }
 
-/** The paths that give out tokens, as far as is known which are configured. */
-function tokenPaths({ config }: Patient): string[] {
-  return config === undefined ? ['widget-token'] : ['widget-token']
+/** The paths that give out tokens. Without a usable configuration, the names that are set tell them. */
+function tokenPaths({ config, env }: Patient): string[] {
+  const isSet = (name: string) => Boolean(env[name] || env[`${name}_FILE`])
+  const signin = config === undefined ? isSet('WIDGET_API_KEY') : config.signin !== undefined
+  const accessKey = config === undefined ? isSet('RAI_ACCESS_KEY') : config.accessKey !== undefined
+  return [...(signin || !accessKey ? ['widget-token'] : []), ...(accessKey ? ['embed-token'] : [])]
 }
 
 /** The guide's "the endpoint validates user authentication". */

@@ -8,9 +8,10 @@ import {
   checkReachable,
   checkSessionRequired,
 } from './deployment.ts'
+import { checkEmbed, checkSignin } from './mints.ts'
 import { checkPagePolicy } from './page-policy.ts'
 import { checkSessionSource } from './sources.ts'
-import { checkClock, checkSignin, checkWidgetPages } from './vendor.ts'
+import { checkClock, checkWidgetPages } from './vendor.ts'
 import { OutboundFault } from '../outbound/fault.ts'
 
 export interface Result extends Finding {
@@ -22,6 +23,7 @@ const checks: readonly (readonly [id: string, check: Check])[] = [
   ['config', checkConfig],
   ['key_source', needsConfig(checkKeySource)],
   ['vendor_signin', needsConfig(checkSignin)],
+  ['vendor_embed', needsConfig(checkEmbed)],
   ['widget_pages', needsConfig(checkWidgetPages)],
   ['clock', needsConfig(checkClock)],
   ['session_source', needsConfig(checkSessionSource)],

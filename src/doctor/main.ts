@@ -12,7 +12,7 @@ import { createRedactor, formatJson, formatResult, formatSummary } from './repor
 const usage = `Usage: node dist/doctor/main.js [--url https://widgets.example.com] [--email user@example.com] [--json]
 
   --url    the public address of the running broker
-  --email  a test user whom the vendor knows
+  --email  a test user whom the vendor knows; without it, that of WIDGET_PROBE_EMAIL
   --json   print one JSON document instead of lines
 
 Settings come from the environment and .env, as for the broker.
@@ -21,7 +21,10 @@ Exit code 0: nothing fails. 1: you must act. 2: the vendor or a session source i
 
 const { json, url, email } = readArguments()
 const patient = admit()
-const redact = createRedactor([...(patient.config?.secrets ?? []), ...(email === undefined ? [] : [email])])
+const redact = createRedactor([
+  ...(patient.config?.secrets ?? []),
+  ...(patient.email === undefined ? [] : [patient.email]),
+])
 const inColour = process.stdout.isTTY && !process.env.NO_COLOR
 const results: Result[] = []
 for await (const { seen, ...found } of examine(patient)) {
@@ -34,8 +37,9 @@ await patient.client.close()
 process.exitCode = exitCodeOf(results)
 
 function admit(): Patient {
-  const shared = { env: process.env, cwd: process.cwd(), email }
   const loaded = load()
+  const testUser = email ?? loaded.config?.probeEmail
+  const shared = { env: process.env, cwd: process.cwd(), email: testUser }
   const proxy = loaded.config?.proxy
   const client = createHttpClient({
     maxConnections: 4,

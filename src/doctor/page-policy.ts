@@ -22,8 +22,10 @@ export async function checkPagePolicy(broker: BrokerUnderTest, { config }: Patie
   return fail(`The page's Content-Security-Policy keeps ${origin} out. ${needed}`, advice)
 }
 
-function policyOf({ url }: BrokerUnderTest, { vendor }: Config): string {
-  return `script-src ${url.origin}; connect-src ${url.origin}; frame-src ${vendor.baseUrl.origin}`
+/** The vendor's SDK also calls the vendor's API from the page. */
+function policyOf({ url }: BrokerUnderTest, { vendor, accessKey }: Config): string {
+  const connect = [url.origin, ...(accessKey ? [accessKey.apiUrl.origin] : [])].join(' ')
+  return `script-src ${url.origin}; connect-src ${connect}; frame-src ${vendor.baseUrl.origin}`
 }
 
 /** Several policies hold together: each must allow the frame (CSP3 §8.1). */

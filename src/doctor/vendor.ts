@@ -1,77 +1,10 @@
 import type { Config } from '../config/config.ts'
 import type { HttpClient } from '../outbound/client.ts'
 import { OutboundFault } from '../outbound/fault.ts'
-import { Problem, type ProblemCode } from '../problems.ts'
-import { createKeyRings } from '../returning-ai/keys.ts'
-import { createSignin } from '../returning-ai/signin.ts'
-import type { TokenIssuer } from '../returning-ai/issuer.ts'
-import { createVendorTransport } from '../returning-ai/transport.ts'
-import { sessionOfEmail } from '../session/identity.ts'
-import { silentLogger } from '../telemetry/logger.ts'
 import { fail, failOtherSide, pass, skip, type Finding, type Patient } from './check.ts'
 
-const advice: Partial<Record<ProblemCode, string>> = {
-  vendor_rejected_credentials:
-    "Copy the key again from the admin settings of the widget's feature, and check that WIDGET_COMMUNITY_ID is the id of the same community.",
-  vendor_rejected_request:
-    'Check WIDGET_COMMUNITY_ID (admin settings > Appearance), and that --email is a user whom the vendor knows.',
-  vendor_bad_response: 'Check WIDGET_BASE_URL: what answers there is not the sign-in of Returning.AI.',
-}
-const waitAdvice =
+export const waitAdvice =
   'Check that this machine reaches the vendor (DNS, firewall, HTTPS_PROXY). Otherwise, try again later.'
-
-interface Attempt {
-  name: string
-  problem?: Problem
-}
-
-/** Signs the test user in with each key, once: the guide's "API key is right and in the environment". */
-export async function checkSignin(config: Config, { client, email }: Patient): Promise<Finding> {
-  if (config.signin === undefined) return skip('WIDGET_API_KEY is not set.', 'Set it if you embed iframes.')
-  if (email === undefined) return skip('No test user was named.', 'Pass the email of one with --email.')
-  const { keys, byWidgetType } = config.signin
-  const attempts: Attempt[] = []
-  for (const key of new Set([...keys, ...byWidgetType.values()]))
-    attempts.push(
-      await attempt(createIssuerOfKey(config, config.signin.communityId, client, key), config, email),
-    )
-  return judgeAttempts(attempts)
-}
-
-function createIssuerOfKey(
-  { vendor }: Config,
-  communityId: string,
-  client: HttpClient,
-  key: string,
-): TokenIssuer {
-  const transport = createVendorTransport({ client, logger: silentLogger, ...vendor })
-  const keys = createKeyRings({ keys: [key], byWidgetType: new Map() })
-  return createSignin({ transport, keys, logger: silentLogger, ...vendor, communityId })(undefined)
-}
-
-async function attempt(issuer: TokenIssuer, { sessions }: Config, email: string): Promise<Attempt> {
-  try {
-    const session = sessionOfEmail(email, sessions.identity)
-    const { keyId } = await issuer.issue(session, new AbortController().signal)
-    return { name: `key ${keyId}` }
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error
-    return { name: `key ${error.diagnosis.keyId ?? 'unknown'}`, problem: error }
-  }
-}
-
-function judgeAttempts(attempts: readonly Attempt[]): Finding {
-  const seen = attempts.map(({ name, problem }) => `${name}: ${problem ? describe(problem) : 'accepted'}`)
-  const problems = attempts.flatMap(({ problem }) => problem ?? [])
-  const mine = problems.find(({ status }) => status !== 503)
-  if (mine !== undefined) return fail(seen.join('; '), advice[mine.code] ?? waitAdvice)
-  return problems.length > 0 ? failOtherSide(seen.join('; '), waitAdvice) : pass(seen.join('; '))
-}
-
-function describe({ code, diagnosis: { outcome, vendorStatus } }: Problem): string {
-  const details = [outcome, vendorStatus && `status ${vendorStatus}`].filter(Boolean)
-  return details.length === 0 ? code : `${code} (${details.join(', ')})`
-}
 
 /** Asks for the page of each widget of WIDGETS: the guide's "check the widget type and id". */
 export async function checkWidgetPages({ widgets, vendor }: Config, { client }: Patient): Promise<Finding> {
@@ -113,10 +46,14 @@ export function outcomeOf(fault: unknown): string {
 }
 
 /** Tokens and sessions carry their ends as times of day: a wrong clock expires them early or late. */
-export async function checkClock({ vendor }: Config, { client }: Patient): Promise<Finding> {
+export async function checkClock(
+  { vendor, signin, accessKey }: Config,
+  { client }: Patient,
+): Promise<Finding> {
+  const address = signin === undefined && accessKey ? accessKey.apiUrl : vendor.baseUrl
   const askedAt = Date.now()
   try {
-    const { headers } = await ask(client, vendor.baseUrl)
+    const { headers } = await ask(client, address)
     const theirs = Date.parse(String(headers.date))
     if (Number.isNaN(theirs)) return skip('The vendor does not say the time.')
     // Dates have whole seconds.

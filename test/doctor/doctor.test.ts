@@ -13,6 +13,7 @@ import { listen } from '../peers/listen.ts'
 const email = 'zoe.planted@example.com'
 const secrets = {
   apiKey: 'planted-api-key-1',
+  accessKey: 'planted-access-key-1',
   subjectKey: 'planted-subject-key',
   session: 'planted-'.repeat(6),
 }
@@ -20,6 +21,7 @@ const ids = [
   'config',
   'key_source',
   'vendor_signin',
+  'vendor_embed',
   'widget_pages',
   'clock',
   'session_source',
@@ -33,16 +35,21 @@ const ids = [
 ]
 
 const noTerminal = whyMissing('script', '--version')
-const sandbox: Sandbox = createSandbox({ apiKeys: [secrets.apiKey] })
+const sandbox: Sandbox = createSandbox({ apiKeys: [secrets.apiKey], accessKey: secrets.accessKey })
 const vendor = createServer(sandbox.app)
 let environment: Record<string, string>
 let broker: RunningBroker
 
 beforeAll(async () => {
+  const vendorUrl = await listen(vendor)
   environment = {
-    WIDGET_BASE_URL: await listen(vendor),
+    WIDGET_BASE_URL: vendorUrl,
     WIDGET_COMMUNITY_ID: 'sandbox-community',
     WIDGET_API_KEY: secrets.apiKey,
+    RAI_API_URL: vendorUrl,
+    RAI_ACCESS_ID: 'sandbox-access-id',
+    RAI_ACCESS_KEY: secrets.accessKey,
+    RAI_USER_IDENTIFIERS: 'data-email=email',
     SUBJECT_KEY: secrets.subjectKey,
     WIDGETS: 'channel-widget:64f0c2a1b3d4e5f607182931',
     SESSION_MODE: 'jwt',
@@ -86,7 +93,7 @@ describe('The doctor', () => {
   it('prints a line for each check, without colour if the output is piped', async () => {
     const { code, stdout } = await runDoctor(['--url', broker.url, '--email', email], environment)
     for (const id of ids) expect(stdout).toMatch(new RegExp(`^(pass|warn) +${id} +\\S`, 'm'))
-    expect(stdout).toMatch(/^12 passed, 1 warned, 0 failed, 0 skipped$/m)
+    expect(stdout).toMatch(/^13 passed, 1 warned, 0 failed, 0 skipped$/m)
     expect(stdout).not.toContain('\u001b')
     expect(code).toBe(0)
   })
@@ -115,7 +122,7 @@ describe('The doctor', () => {
   it('says which checks need an address and a user', async () => {
     const { code, checks } = await diagnose([], environment)
     const skipped = checks.filter(({ status }) => status === 'skipped')
-    expect(skipped.map(({ id }) => id)).toEqual(['vendor_signin', ...ids.slice(6)])
+    expect(skipped.map(({ id }) => id)).toEqual(['vendor_signin', 'vendor_embed', ...ids.slice(7)])
     for (const { advice } of skipped) expect(advice).toMatch(/--(url|email)/)
     expect(code).toBe(0)
   })
@@ -237,7 +244,7 @@ describe('The page policy of the doctor', () => {
   it('names what a customer’s page must allow', async () => {
     const { find } = await examine()
     expect(find('page_policy').seen).toContain(
-      `script-src ${broker.url}; connect-src ${broker.url}; frame-src ${environment.WIDGET_BASE_URL}`,
+      `script-src ${broker.url}; connect-src ${broker.url} ${environment.RAI_API_URL}; frame-src ${environment.WIDGET_BASE_URL}`,
     )
   })
 
