@@ -29,6 +29,8 @@ export const outcomes = {
     session_unknown: 'The session is not in the store: it has ended, or SESSION_STORE_PREFIX is wrong.',
     session_expired: 'The session in the store has expired.',
     stored_session_too_large: 'The session in the store is too large.',
+    session_without_user:
+      'The session in the store has neither the email nor the user id. A log line of this name lists its fields.',
     credential_too_long: 'The cookie or token has more than 8,192 characters.',
     untrusted_peer: 'SESSION_HEADER came from an address that SESSION_HEADER_PEERS does not list.',
     wrong_proof: 'SESSION_HEADER came without the secret of SESSION_HEADER_PROOF.',

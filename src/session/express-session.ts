@@ -2,9 +2,12 @@ import { hash } from 'node:crypto'
 import { unsign } from 'cookie-signature'
 import { isRecord, parseJson } from '../lib/json.ts'
 import { createRedis, type Redis, type RedisFault } from '../outbound/redis.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { ambiguous, readCookies, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
+import { createFieldsNotice } from './fields-notice.ts'
+import { namesUser, type ClaimNames } from './identity.ts'
 
 export interface ExpressSessionSettings {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */
@@ -17,6 +20,8 @@ export interface ExpressSessionSettings {
 
 interface ExpressSessionOptions extends ExpressSessionSettings {
   timeoutMs: number
+  identity: ClaimNames
+  logger: Logger
 }
 
 interface StoredSession {
@@ -39,6 +44,7 @@ export function createExpressSessionVerifier(
 ): SessionVerifier & { close(): void } {
   const { storeUrl, prefix, secrets, cookie, timeoutMs } = options
   const redis = createRedis({ url: storeUrl, timeoutMs })
+  const requireUser = createUserCheck(options)
   return {
     mode: 'express-session',
     id: hash('sha256', JSON.stringify([storeUrl, prefix, secrets]), 'base64url'),
@@ -48,7 +54,7 @@ export function createExpressSessionVerifier(
     readCredential: (request) => chooseCookie(readCookies(request, cookie), secrets),
     async verify(credential) {
       const stored = await readStored(redis, prefix + requireSigned(credential, secrets))
-      return toClaims(stored)
+      return requireUser(toClaims(stored))
     },
     close: () => redis.close(),
   }
@@ -102,6 +108,18 @@ function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
   if (leftMs === undefined) return { claims }
   if (leftMs <= 0) throw sessionInvalid('session_expired')
   return { claims, expiresAt: performance.now() + leftMs }
+}
+
+/** The session of a visitor who is not signed in: apps keep one for a cart, and passport after a sign-out. */
+function createUserCheck({ identity, logger }: ExpressSessionOptions) {
+  const warnOfFields = createFieldsNotice(logger, 'session_without_user', 'A session of SESSION_STORE_URL')
+
+  return function requireUser(verified: VerifiedClaims): VerifiedClaims {
+    if (namesUser(verified, identity)) return verified
+    const { cookie: _, ...fields } = verified.claims
+    warnOfFields(fields)
+    throw sessionInvalid('session_without_user')
+  }
 }
 
 function parseStored(json: string): Claims {

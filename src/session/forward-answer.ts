@@ -1,11 +1,11 @@
 import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { toMonotonic } from '../lib/clock.ts'
-import { isRecord } from '../lib/json.ts'
 import { Problem } from '../problems.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { parseSourceJson } from './ask-source.ts'
 import { findClaim, headerPrefix, isHeaderClaim, type Claims, type VerifiedClaims } from './claims.ts'
 import { sessionInvalid, sourceUnavailable } from './credential.ts'
+import { createFieldsNotice } from './fields-notice.ts'
 import { claimsOf, namesUser, type ClaimNames } from './identity.ts'
 
 interface AnswerOptions {
@@ -24,7 +24,7 @@ const moved = new Set([301, 308])
 
 /** Reads whose session it is. Throws 401 if nobody is signed in, and 503 for an unclear answer. */
 export function createAnswerReader({ identity, byHeaders, logger }: AnswerOptions) {
-  const warnOfFields = createFieldsNotice(logger)
+  const warnOfFields = createFieldsNotice(logger, 'answer_without_user', 'An answer of SESSION_FORWARD_URL')
 
   return function readAnswer(answer: OutboundAnswer): VerifiedClaims {
     requireVerdict(answer.status, byHeaders)
@@ -74,35 +74,4 @@ function readHeaders({ headers }: OutboundAnswer, identity: ClaimNames): Verifie
 function toClaim(value: string | string[] | undefined): string | string[] | undefined {
   if (typeof value !== 'string') return value
   return value.includes(',') ? value.split(',') : value || undefined
-}
-
-const maxNotices = 10
-const maxFields = 20
-
-/**
- * Logs once which fields an answer without a user has, so that a mistyped claim does not look like a sign-out
- * forever.
- */
-function createFieldsNotice(logger: Logger) {
-  const known = new Set<string>()
-  return function warnOfFields(claims: Claims): void {
-    const fields = namesOf(claims)
-    const topic = fields.join()
-    if (fields.length === 0 || known.has(topic) || known.size >= maxNotices) return
-    known.add(topic)
-    const advice =
-      'An answer of SESSION_FORWARD_URL has neither the email nor the user id, and counts as signed out. ' +
-      'If one of its fields holds them, name it in SESSION_EMAIL_CLAIM or SESSION_SUBJECT_CLAIM'
-    logger.warn({ event: 'answer_without_user', fields }, advice)
-  }
-}
-
-/** The names of the fields, except one that could itself be an email or a key. */
-function namesOf(claims: unknown): string[] {
-  if (Array.isArray(claims)) return namesOf(claims[0]).map((name) => `0.${name}`)
-  if (!isRecord(claims)) return []
-  const names = Object.keys(claims).filter(
-    (name) => claims[name] !== null && /^[A-Za-z_][\w-]{0,39}$/.test(name),
-  )
-  return names.slice(0, maxFields)
 }

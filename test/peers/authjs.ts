@@ -27,7 +27,6 @@ export async function startAuthJs() {
   return {
     origin,
     signIn: (email: string) => submit('callback/credentials', '', { email }),
-    /** The session is in the cookie itself, so this has an empty one. */
     signOut: (cookie: string) => submit('signout', cookie, {}),
   }
 }

@@ -25,8 +25,8 @@ export async function startDjango() {
   }
 
   async function signOut(cookie: string): Promise<string> {
-    await send(`${origin}/sign-out`, { headers: { cookie } })
-    return cookie
+    const { headers } = await send(`${origin}/sign-out`, { headers: { cookie } })
+    return headers['set-cookie']![0]!.split(';')[0]!
   }
 
   return { origin, signIn, signOut }

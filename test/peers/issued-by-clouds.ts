@@ -1,4 +1,4 @@
-import { email, invalid, otherId, unusable, unverified, type Issued } from './issued-tokens.ts'
+import { email, invalid, newEmail, otherId, unusable, unverified, type Issued } from './issued-tokens.ts'
 
 /**
  * Stand-ins for cloud providers, by their documentation: the claims of each, with the audience that its
@@ -17,6 +17,7 @@ export const issuedByClouds: Record<string, Issued> = {
       email,
     },
     alsoGood: { 'an email_verified that is a string': { email_verified: 'true' } },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'the access token', {
         aud: undefined,
@@ -26,8 +27,7 @@ export const issuedByClouds: Record<string, Issued> = {
         email_verified: undefined,
       }),
       invalid('aud', 'a token of another app client', { aud: 'another-app-client-id' }),
-      unverified(),
-      unverified('false'),
+      ...unverified,
     ],
   },
   'Entra ID': {
@@ -42,6 +42,8 @@ export const issuedByClouds: Record<string, Issued> = {
       ver: '2.0',
       email,
     },
+    // The subject is another one for each application.
+    renamed: { email: newEmail, preferred_username: newEmail, sub: 'BBBB' },
     refused: [
       invalid('aud', 'a token for Microsoft Graph', { aud: '00000003-0000-0000-c000-000000000000' }),
       invalid('iss', 'a token of another tenant', {
@@ -66,6 +68,7 @@ export const issuedByClouds: Record<string, Issued> = {
       name: 'Ada',
       emails: [email],
     },
+    renamed: { emails: [newEmail] },
     refused: [
       invalid('aud', 'a token for another application', { aud: otherId }),
       unusable('a user flow that returns no email', { emails: undefined }),
@@ -81,11 +84,12 @@ export const issuedByClouds: Record<string, Issued> = {
       email_verified: true,
       firebase: { identities: { email: [email] }, sign_in_provider: 'password' },
     },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'a token of another project', { aud: 'another-project' }),
       invalid('iss', 'a session cookie', { iss: 'https://session.firebase.google.com/your-project-id' }),
       unusable('a user who signed in by phone', { email: undefined, email_verified: undefined }),
-      unverified(),
+      ...unverified,
     ],
   },
   'Google IAP': {
@@ -97,6 +101,7 @@ export const issuedByClouds: Record<string, Issued> = {
       hd: 'example.com',
       sub: 'accounts.google.com:114',
     },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'a token for another backend service', {
         aud: '/projects/123456789/global/backendServices/1',
@@ -113,6 +118,7 @@ export const issuedByClouds: Record<string, Issued> = {
       sub: '7335d417-61da-459d-899c-0a01c76a2f94',
       country: 'US',
     },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'a token for another application', { aud: ['another-audience-tag'] }),
       unusable('a service token', { email: undefined, sub: '', common_name: 'a-service.access' }),

@@ -1,4 +1,4 @@
-import { email, invalid, unusable, unverified, type Issued } from './issued-tokens.ts'
+import { email, invalid, newEmail, unusable, unverified, type Issued } from './issued-tokens.ts'
 
 /**
  * Stand-ins for services and servers that sign users in, by their documentation: the claims of each, with the audience that its
@@ -13,6 +13,7 @@ export const issuedByServices: Record<string, Issued> = {
       scope: 'openid profile email',
       'https://example.com/email': email,
     },
+    renamed: { 'https://example.com/email': newEmail },
     refused: [
       invalid('aud', 'a token for the user info alone', { aud: 'https://example.eu.auth0.com/userinfo' }),
       unusable('an email that the Action left out', { 'https://example.com/email': undefined }),
@@ -33,10 +34,11 @@ export const issuedByServices: Record<string, Issued> = {
       preferred_username: 'ada',
       email,
     },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'a token of a client without the audience mapper', { aud: 'account' }),
       invalid('iss', 'a token of another realm', { iss: 'https://id.example.com/realms/other' }),
-      unverified(),
+      ...unverified,
     ],
   },
   Clerk: {
@@ -51,10 +53,11 @@ export const issuedByServices: Record<string, Issued> = {
       email_verified: true,
     },
     alsoGood: { 'a token for a page load, which has no party': { azp: undefined } },
+    renamed: { email: newEmail },
     refused: [
       invalid('azp', 'a token of another app', { azp: 'https://other.example.com' }),
       invalid('azp', 'a token without party and session', { azp: undefined, sid: undefined }),
-      unverified(),
+      ...unverified,
     ],
   },
   Supabase: {
@@ -73,6 +76,7 @@ export const issuedByServices: Record<string, Issued> = {
       session_id: 'c1',
       is_anonymous: false,
     },
+    renamed: { email: newEmail },
     refused: [
       invalid('aud', 'a key of the project', { aud: undefined, role: 'anon', email: undefined }),
       unusable('an anonymous user', { email: '', is_anonymous: true }, 'email_not_plain'),
@@ -90,6 +94,7 @@ export const issuedByServices: Record<string, Issued> = {
       sub: 'ada',
       email,
     },
+    renamed: { email: newEmail, sub: 'ada.king' },
     refused: [
       invalid('aud', 'an ID token', { aud: 'the-client' }),
       unusable('an authorization server without the claim', { email: undefined }),

@@ -15,12 +15,15 @@ export interface Issued {
   claims: Claims
   /** Other tokens of that user, by how their claims differ. */
   alsoGood?: Record<string, Claims>
+  /** The same user with a new email, and with a new name where that is in the token. */
+  renamed: Claims
   refused: Refusal[]
   /** RS256 unless said otherwise. */
   algorithm?: Algorithm
 }
 
 export const email = 'ada@example.com'
+export const newEmail = 'ada.king@example.com'
 export const otherId = '5f2b8c1e-7d54-4f7e-9a43-1f5f0a6b7c8d'
 
 export const invalid = (claim: string, what: string, changes: Claims): Refusal => ({
@@ -33,11 +36,12 @@ export const unusable = (what: string, changes: Claims, outcome = 'email_missing
   changes,
   refusal: { code: 'identity_unusable', outcome },
 })
-export const unverified = (value: unknown = false): Refusal => ({
-  what: `an email whose email_verified is ${JSON.stringify(value)}`,
+/** For a provider that always says: false, and where it does not say. */
+export const unverified: Refusal[] = [false, undefined].map((value) => ({
+  what: `an email whose email_verified is ${value}`,
   changes: { email_verified: value },
   refusal: { code: 'email_unverified' },
-})
+}))
 
 /** The claims as the provider would sign them now. */
 export function completeClaims(issuer: string, claims: Claims): Claims {

@@ -28,7 +28,6 @@ export async function startRails() {
   return {
     origin,
     signIn: (email: string) => visit(`/sign-in?email=${encodeURIComponent(email)}`),
-    /** The session is in the cookie itself, so this has a new one. */
     signOut: (cookie: string) => visit('/sign-out', cookie),
   }
 }

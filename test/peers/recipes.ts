@@ -60,9 +60,9 @@ export async function followRecipe(name: string, origin: string, changes: Settin
       method: 'POST',
       headers: [['Sec-Fetch-Site', 'same-origin'], ...headers],
     })
-    const { code } = JSON.parse(body) as { code?: string }
+    const { code, subject } = JSON.parse(body) as { code?: string; subject?: string }
     const emails = vendor.requests.map((one) => one.headers.email)
-    return { status: answer.status, code, setCookies: answer.headers['set-cookie'], emails }
+    return { status: answer.status, code, subject, setCookies: answer.headers['set-cookie'], emails }
   }
 
   return { broker, vendor, settings, ask, askWith: (cookie: string) => ask(['Cookie', cookie]) }

@@ -2,14 +2,17 @@ import { sign } from 'cookie-signature'
 import { createClient } from 'redis'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createExpressSessionVerifier } from '../../src/session/express-session.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { everybody, findMixups } from '../peers/crowd.ts'
 import { atEnd } from '../peers/clean-up.ts'
-import { openDoor, type Door } from '../peers/door.ts'
+import { openDoor, policy, type Door } from '../peers/door.ts'
 import { watchRedis } from '../peers/monitor.ts'
 import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
 const anHourAgo = new Date(Date.now() - 3_600_000).toISOString()
+
+const identity = { ...policy, emailClaims: ['user.email'] }
 
 type Verifier = ReturnType<typeof createExpressSessionVerifier>
 
@@ -42,6 +45,8 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       secrets: [shopSecret],
       cookie: 'connect.sid',
       timeoutMs: 2_000,
+      identity,
+      logger: createLogger({ level: 'silent' }),
       ...changes,
     })
     atEnd(() => verifier.close())
@@ -49,7 +54,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   }
 
   const openStoreDoor = (changes: Parameters<typeof createVerifier>[0] = {}): Promise<Door> =>
-    openDoor([createVerifier(changes)], { emailClaims: ['user.email'] })
+    openDoor([createVerifier(changes)], identity)
 
   const openShopHere = (changes: Partial<Parameters<typeof openShop>[0]> = {}): Promise<Shop> =>
     openShop({ storeUrl: redis.url, ...changes })
@@ -109,7 +114,28 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 401, code: 'session_invalid' })
     })
 
-    test('A session without a signed-in user is refused as such', async () => {
+    test('The session of a visitor who is not signed in counts as signed out', async () => {
+      const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
+      const cookie = await shop.signIn('ada@example.com')
+      await changeStored((stored) => Object.assign(stored, { user: undefined, cart: ['a book'] }))
+      const refusal = { status: 401, code: 'session_invalid', outcome: 'session_without_user' }
+      expect(await door.ask([['Cookie', cookie]])).toMatchObject(refusal)
+    })
+
+    test('The log names the fields of a session without a user once, in case a claim is mistyped', async () => {
+      const lines: string[] = []
+      const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } })
+      const mistyped = { ...policy, emailClaims: ['user.mail'] }
+      const [shop, door] = await Promise.all([openShopHere(), openStoreDoor({ logger, identity: mistyped })])
+      const cookie = await shop.signIn('ada@example.com')
+      for (let asked = 0; asked < 2; asked += 1)
+        expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 401 })
+      const warnings = lines.map((line) => JSON.parse(line) as object)
+      expect(warnings).toMatchObject([{ event: 'session_without_user', fields: ['user'] }])
+      expect(lines.join('')).not.toContain('ada')
+    })
+
+    test('A session with an unusable email is refused as such', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('nobody')
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 403, code: 'identity_unusable' })

@@ -15,7 +15,7 @@ interface App {
   origin: string
   /** The session cookie of a user, as a pair. */
   signIn(email: string): Promise<string>
-  /** Ends the session of a cookie, and resolves to the cookie that has none now: the same, unless it was the session. */
+  /** Ends the session of a cookie, and resolves to the cookie that the browser has then. */
   signOut(cookie: string): Promise<string>
 }
 
@@ -69,9 +69,12 @@ describe.each(frameworks.map((one) => [one.name, one] as const))('The recipe for
       expect(await askWith(await app.signIn('ada@example.com'))).toMatchObject(signedIn)
     })
 
-    it('treats a user who signed out as signed out', async () => {
-      const { askWith } = await followRecipe(name, app.origin)
-      expect(await askWith(await app.signOut(await app.signIn('ada@example.com')))).toMatchObject(signedOut)
+    it('signs out its user at once, because the cookie changes', async () => {
+      const { askWith, vendor } = await followRecipe(name, app.origin)
+      const cookie = await app.signIn('ada@example.com')
+      expect(await askWith(cookie)).toMatchObject(signedIn)
+      vendor.requests.length = 0
+      expect(await askWith(await app.signOut(cookie))).toMatchObject(signedOut)
     })
 
     it('treats a cookie without a session as signed out', async () => {

@@ -50,7 +50,8 @@ async function openProvider(name: string) {
   return { origin, issue }
 }
 
-describe.each(Object.entries(issuedTokens))('The recipe for %s', (name, { alsoGood = {}, refused }) => {
+describe.each(Object.entries(issuedTokens))('The recipe for %s', (name, issued) => {
+  const { alsoGood = {}, renamed, refused } = issued
   let provider: Awaited<ReturnType<typeof openProvider>>
 
   beforeAll(async () => {
@@ -65,6 +66,12 @@ describe.each(Object.entries(issuedTokens))('The recipe for %s', (name, { alsoGo
   it.each(Object.entries(alsoGood))('accepts %s', async (_, changes) => {
     const { ask } = await followRecipe(name, provider.origin)
     expect(await ask(...(await provider.issue(changes)))).toMatchObject(signedIn)
+  })
+
+  it('knows its user by an id that outlives a new email', async () => {
+    const { ask } = await followRecipe(name, provider.origin)
+    const { subject } = await ask(...(await provider.issue()))
+    expect(await ask(...(await provider.issue(renamed)))).toMatchObject({ status: 200, subject })
   })
 
   it.each(refused.map((one) => [one.what, one] as const))('refuses %s', async (_, { changes, refusal }) => {
