@@ -1,5 +1,5 @@
-/** What gets a colour in HTML and JSX: comments, tags, strings, and the names of attributes. */
-const pattern = /(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|(\s[\w:@-]+)(?==")/g
+/** What gets a colour in HTML and JSX: comments, tags, strings, and the names of attributes. An arrow ends no tag. */
+const pattern = /=>|(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|(\s[\w:@-]+)(?==")/g
 const kinds = ['comment', 'tag', 'string', 'attribute']
 
 /**

@@ -14,8 +14,17 @@ export function showTrouble({ code, requestId, retrying = false }) {
   find(place, '.retrying').hidden = !retrying
   showRow('code', code)
   showRow('request-id', requestId)
-  showRow('outcomes', outcomes)
+  showRow('outcomes', outcomes, 'Possible “outcome” in the log')
   place.hidden = false
+}
+
+/**
+ * Shows which outcome it was, if the failure is still in view.
+ * @param {string} requestId @param {string} outcome
+ */
+export function showOutcome(requestId, outcome) {
+  if (find(byId('trouble'), '[data-of=request-id]').textContent !== requestId) return
+  showRow('outcomes', outcome, '“outcome” in the log')
 }
 
 export function hideTrouble() {
@@ -38,9 +47,11 @@ function markNames(text) {
   })
 }
 
-/** @param {string} name @param {string | undefined} text */
-function showRow(name, text) {
+/** @param {string} name @param {string | undefined} text @param {string} [label] */
+function showRow(name, text, label) {
   const value = find(byId('trouble'), `[data-of=${name}]`)
+  const row = /** @type {HTMLElement} */ (value.closest('div'))
   value.textContent = text ?? ''
-  value.closest('div')?.toggleAttribute('hidden', text === undefined)
+  if (label) find(row, 'dt').textContent = label
+  row.hidden = text === undefined
 }

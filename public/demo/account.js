@@ -1,5 +1,6 @@
 import { copyOf, find } from '../dom.js'
 import { report, showUser } from '../status.js'
+import { followOutcomes } from './outcome.js'
 
 /** @typedef {{ id: string, name: string, email: string }} User */
 /** @typedef {{ users: User[], current?: User }} Accounts */
@@ -18,6 +19,7 @@ export async function mountAccount(element) {
   place.hidden = false
   accounts = await (await fetch('demo/accounts')).json()
   draw()
+  followOutcomes()
 }
 
 function draw() {

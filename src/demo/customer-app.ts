@@ -7,6 +7,7 @@ import { writeProblem } from '../http/write-problem.ts'
 import { Problem } from '../problems.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { createAccounts, type User, users } from './accounts.ts'
+import type { createOutcomes } from './outcomes.ts'
 
 const assets = join(import.meta.dirname, '../../public/demo')
 const signInRequest = z.strictObject({ user: z.enum(users.map((user) => user.id)) })
@@ -15,7 +16,7 @@ const signInRequest = z.strictObject({ user: z.enum(users.map((user) => user.id)
  * A customer's app in miniature, for `/demo` on the broker's origin: sign-in and sign-out, the "who am I"
  * endpoint that the broker asks, and switches that make the sandbox end a token or fail once.
  */
-export function createDemoApp(sandbox: Sandbox): Router {
+export function createDemoApp(sandbox: Sandbox, outcomes: ReturnType<typeof createOutcomes>): Router {
   const accounts = createAccounts()
   const router = Router({ caseSensitive: true, strict: true })
 
@@ -32,6 +33,8 @@ export function createDemoApp(sandbox: Sandbox): Router {
     '/accounts',
     (request, response) => void response.json({ users, current: accounts.current(request) }),
   )
+
+  router.get('/outcomes/:requestId', outcomes.answer)
 
   router.post(
     '/*order',

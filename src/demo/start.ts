@@ -9,6 +9,7 @@ import { createExactRouter } from '../http/router.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createSandbox } from '../sandbox/sandbox.ts'
 import { createDemoApp } from './customer-app.ts'
+import { createOutcomes } from './outcomes.ts'
 
 const widgets = [
   'channel-widget:64f0c2a1b3d4e5f607182931',
@@ -64,7 +65,9 @@ export async function startDemo({ host, port, sandboxPort, allowedOrigins, logLe
     SESSION_FORWARD_URL: `http://127.0.0.1:${ports.broker}/demo/me`,
   })
   const broker = createBroker({ config, logger, signInForm: true })
-  app.use('/demo', createDemoApp(sandbox))
+  const outcomes = createOutcomes()
+  app.use('/demo', createDemoApp(sandbox, outcomes))
+  app.use(outcomes.watch)
   app.use(broker.app)
   broker.lifecycle.state = 'ready'
 

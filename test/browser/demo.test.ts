@@ -36,6 +36,9 @@ describe('The demo in a browser', () => {
       await signIn(page)
       await page.click('[data-action=fail]')
       await saysOn(page, 'token', 'Trying again')
+      const trouble = page.getByRole('region', { name: 'What went wrong' })
+      await trouble.getByText('“outcome” in the log', { exact: true }).waitFor()
+      expect(await trouble.locator('[data-of=outcomes]').textContent()).toBe('vendor_rate_limited')
       await saysOn(page, 'token', 'Token renewed')
       expect(await page.locator('#journal').textContent()).toContain(
         'limits the rate of requests. Trying again.',

@@ -110,6 +110,14 @@ describe('The app of the demo', () => {
     await expect.poll(async () => (await askToken(cookie)).status, { timeout: 8000, interval: 500 }).toBe(200)
   })
 
+  test('tells the outcome of a refusal by its request id', async () => {
+    const refused = await post('/widget-token', {}, { cookie: 'demo_session=unknown' })
+    const outcomeOf = async () =>
+      (await fetch(`${demo.address}/demo/outcomes/${refused.headers.get('x-request-id')}`)).json()
+    await expect.poll(outcomeOf).toEqual({ outcome: 'answer_status_401' })
+    expect(await (await fetch(`${demo.address}/demo/outcomes/unknown`)).json()).toEqual({})
+  })
+
   test.each(['/demo/expire', '/demo/fail'])('lets nobody use %s without a session', async (path) => {
     expect((await post(path)).status).toBe(401)
   })
