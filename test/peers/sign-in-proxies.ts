@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { startEndpoint, type Endpoint } from './endpoint.ts'
 
 /** What a sign-in proxy answers to a question about its visitor. */
@@ -60,7 +59,7 @@ export const signInProxies: Record<'oauth2-proxy' | 'Authelia' | 'authentik', Si
   },
 }
 
-/** Starts one whose good session cookie has the value `good`. */
+/** Starts one whose good session cookie has the value `good`, or `renamed` once that user has a new email. */
 export function startSignInProxy({
   path,
   cookie,
@@ -68,10 +67,14 @@ export function startSignInProxy({
   signedIn,
   signedOut,
 }: SignInProxy): Promise<Endpoint> {
-  const isSignedIn = (headers: IncomingHttpHeaders) => headers.cookie === `${cookie}=good`
+  const renamed = JSON.parse(JSON.stringify(signedIn).replace('ada@', 'ada.king@')) as typeof signedIn
+  const byCookie = new Map([
+    [`${cookie}=good`, signedIn],
+    [`${cookie}=renamed`, renamed],
+  ])
   return startEndpoint(({ url, headers }, response) => {
     const complete = url === path && needs.every((name) => headers[name] !== undefined)
-    const answer = isSignedIn(headers) ? signedIn : signedOut
+    const answer = byCookie.get(headers.cookie ?? '') ?? signedOut
     response.writeHead(complete ? answer.status : 400, complete ? answer.headers : {}).end()
   })
 }

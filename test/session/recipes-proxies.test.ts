@@ -17,6 +17,12 @@ describe.each(Object.entries(signInProxies))('The recipe for %s', (name, proxy) 
     expect(await askWith(`theme=dark; ${proxy.cookie}=good`)).toMatchObject(signedIn)
   })
 
+  it('knows its user by an id that outlives a new email', async () => {
+    const { askWith } = await followRecipe(name, service.origin)
+    const { subject } = await askWith(`${proxy.cookie}=good`)
+    expect(await askWith(`${proxy.cookie}=renamed`)).toMatchObject({ status: 200, subject })
+  })
+
   it('treats a cookie without a session as signed out', async () => {
     const { askWith } = await followRecipe(name, service.origin)
     expect(await askWith(`${proxy.cookie}=guess`)).toMatchObject(signedOut)
