@@ -19,7 +19,7 @@ const fault =
 const runHere = [demo, 'npm run build', 'npm start', checkConfig, fault]
 
 const needsDocker =
-  'There is no Docker where the tests run: test/image.test.ts checks what the image is made of.'
+  'There is no Docker where the tests run: test/image/ builds and runs the image without it.'
 const runElsewhere: Record<string, string> = {
   'npm ci && npm test': 'This suite is what it runs. CI begins with it.',
   'npm run doctor -- --url https://app.example.com/widgets/ --email you@example.com':

@@ -1,12 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import type { NextSession } from './load.ts'
 import { startMeasured, type Measured } from './process.ts'
 import { sessionSecret, signSession } from './session.ts'
 
-export type CandidateName = 'express' | 'limit' | 'guide' | 'cold' | 'warm'
-
 /** A server to be measured, and the sessions it is asked with. */
 export interface Candidate {
-  name: CandidateName
+  name: string
   server: Measured
   next: NextSession
 }
@@ -27,8 +26,11 @@ export function recurringSessions(count: number): NextSession {
   return () => sessions[(index += 1) % count]!
 }
 
-/** The broker as it is in production, with every protection and metrics on, and its log in a file. */
-export function startBroker(vendorUrl: string, logFile: string): Promise<Measured> {
+/**
+ * The broker as it is in production, with every protection and metrics on, and its log in a file. `cpus` holds it to
+ * some of the machine's CPUs.
+ */
+export function startBroker(vendorUrl: string, logFile: string, cpus?: string): Promise<Measured> {
   const env = {
     WIDGET_BASE_URL: vendorUrl,
     WIDGET_COMMUNITY_ID: 'bench',
@@ -39,7 +41,7 @@ export function startBroker(vendorUrl: string, logFile: string): Promise<Measure
     ALLOWED_ORIGINS: 'https://app.example.com',
     ADMIN_LISTEN: '127.0.0.1:0',
   }
-  return startMeasured('../server.js', env, { execArgv: brokerFlags, logFile })
+  return startMeasured('../server.js', env, { execArgv: brokerFlags, logFile, cpus })
 }
 
 /** One of the programs that the broker is compared with. */
@@ -55,5 +57,21 @@ export async function startCandidates(vendorUrl: string, logFile: string): Promi
     { name: 'guide', server: await startServer('guide', vendorUrl), next: newSession },
     { name: 'cold', server: await startBroker(vendorUrl, logFile), next: newSession },
     { name: 'warm', server: await startBroker(vendorUrl, logFile), next: recurringSessions(warmSessions) },
+  ]
+}
+
+/**
+ * The broker held to one CPU and to two, where there is a `taskset` (Linux). The client and the vendor use the whole
+ * machine.
+ */
+export async function startHeldBrokers(vendorUrl: string, logFile: string): Promise<Candidate[]> {
+  if (spawnSync('taskset', ['--version']).error !== undefined) return []
+  const start = (cpus: string) => startBroker(vendorUrl, logFile, cpus)
+  const warm = recurringSessions(warmSessions)
+  return [
+    { name: 'cold, 1 CPU', server: await start('0'), next: newSession },
+    { name: 'cold, 2 CPUs', server: await start('0,1'), next: newSession },
+    { name: 'warm, 1 CPU', server: await start('0'), next: warm },
+    { name: 'warm, 2 CPUs', server: await start('0,1'), next: warm },
   ]
 }

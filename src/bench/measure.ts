@@ -7,7 +7,9 @@ export interface Run {
   cpuUs: number
   perSecond: number
   p50Ms: number
+  p95Ms: number
   p99Ms: number
+  residentMb: number
 }
 
 /** Enough for V8 to compile everything. Fewer would favour the smaller programs. */
@@ -42,7 +44,9 @@ async function measure(server: Measured, load: () => Promise<Seen>): Promise<Run
     cpuUs: (after.cpuUs - before.cpuUs) / requests,
     perSecond: requests / seconds,
     p50Ms: quantile(latenciesMs, 0.5),
+    p95Ms: quantile(latenciesMs, 0.95),
     p99Ms: quantile(latenciesMs, 0.99),
+    residentMb: after.rssBytes / 1_000_000,
   }
 }
 
@@ -88,5 +92,12 @@ export async function measureMemory(vendorUrl: string, logFile: string): Promise
 
 export function medianOf(runs: readonly Run[]): Run {
   const of = (field: keyof Run) => median(runs.map((run) => run[field]))
-  return { cpuUs: of('cpuUs'), perSecond: of('perSecond'), p50Ms: of('p50Ms'), p99Ms: of('p99Ms') }
+  return {
+    cpuUs: of('cpuUs'),
+    perSecond: of('perSecond'),
+    p50Ms: of('p50Ms'),
+    p95Ms: of('p95Ms'),
+    p99Ms: of('p99Ms'),
+    residentMb: of('residentMb'),
+  }
 }

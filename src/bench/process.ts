@@ -14,16 +14,26 @@ export interface Measured {
 
 const meter = new URL('./meter.js', import.meta.url).href
 
+interface Options {
+  execArgv?: string[]
+  logFile?: string
+  /** The numbers of the CPUs that it may use, as `taskset` takes them. Default: all. */
+  cpus?: string
+}
+
 /** Starts a compiled program with its output in a file; resolves when it listens. */
 export async function startMeasured(
   program: string,
   env: Record<string, string>,
-  { execArgv = [] as string[], logFile = '/dev/null' } = {},
+  { execArgv = [], logFile = '/dev/null', cpus }: Options = {},
 ): Promise<Measured> {
   const startedAt = performance.now()
+  const node = ['--import', meter, ...execArgv]
   const child = fork(new URL(program, import.meta.url), [], {
     env: { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', ...env },
-    execArgv: ['--import', meter, ...execArgv],
+    ...(cpus === undefined
+      ? { execArgv: node }
+      : { execPath: 'taskset', execArgv: ['-c', cpus, process.execPath, ...node] }),
     stdio: ['ignore', openSync(logFile, 'a'), 'inherit', 'ipc'],
   })
   const ended = once(child, 'exit')

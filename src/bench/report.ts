@@ -1,10 +1,10 @@
 import type { Run } from './measure.ts'
 
-/** A figure beside its goal. */
+/** A figure, and its goal if it has one. */
 export interface Figure {
   figure: string
   value: number
-  goal: number
+  goal?: number
 }
 
 /** The candidates, one a line. */
@@ -14,9 +14,12 @@ export function formatRuns(runs: ReadonlyMap<string, Run>): string {
     run.cpuUs.toFixed(0),
     run.perSecond.toFixed(0),
     run.p50Ms.toFixed(2),
+    run.p95Ms.toFixed(2),
     run.p99Ms.toFixed(2),
+    run.residentMb.toFixed(0),
   ])
-  return formatTable([['candidate', 'CPU µs/request', 'requests/s', 'p50 ms', 'p99 ms'], ...rows])
+  const heads = ['candidate', 'CPU µs/request', 'requests/s', 'p50 ms', 'p95 ms', 'p99 ms', 'MB resident']
+  return formatTable([heads, ...rows])
 }
 
 /** The figures beside their goals, one a line. */
@@ -24,8 +27,7 @@ export function formatFigures(figures: readonly Figure[]): string {
   const rows = figures.map(({ figure, value, goal }) => [
     figure,
     value.toFixed(2),
-    `at most ${goal}`,
-    value <= goal ? 'reached' : 'MISSED',
+    ...(goal === undefined ? ['', ''] : [`at most ${goal}`, value <= goal ? 'reached' : 'MISSED']),
   ])
   return formatTable([['figure', 'value', 'goal', ''], ...rows])
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request, type IncomingHttpHeaders } from 'node:http'
+import { request as requestByTls, type RequestOptions } from 'node:https'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 
@@ -15,6 +16,8 @@ export interface Question {
   /** By name, or as pairs where their order or their case matters. */
   headers?: Record<string, string | string[]> | HeaderLines
   body?: string | Buffer
+  /** The authority to trust, the address to come from. */
+  connection?: Pick<RequestOptions, 'ca' | 'localAddress'>
 }
 
 export type HeaderLines = readonly (readonly [name: string, value: string])[]
@@ -25,12 +28,15 @@ export type HeaderLines = readonly (readonly [name: string, value: string])[]
  */
 export async function send(
   to: number | string,
-  { method = 'GET', path, headers = {}, body }: Question = {},
+  { method = 'GET', path, headers = {}, body, connection }: Question = {},
 ): Promise<Answer> {
-  const { port, pathname, search } = new URL(typeof to === 'number' ? `http://127.0.0.1:${to}` : to)
+  const url = new URL(typeof to === 'number' ? `http://127.0.0.1:${to}` : to)
+  const { protocol, hostname, port, pathname, search } = url
   const lines = isList(headers) ? completeLines(headers, port) : headers
   const target = { host: '127.0.0.1', port, path: path ?? pathname + search }
-  const outgoing = request({ ...target, method, headers: lines, agent: false })
+  const options = { ...target, ...connection, method, headers: lines, agent: false }
+  const outgoing =
+    protocol === 'https:' ? requestByTls({ ...options, servername: hostname }) : request(options)
   const answered = once(outgoing, 'response')
   outgoing.end(body)
   const [incoming] = await answered
