@@ -8,11 +8,16 @@
 const problems = {
   bad_request: {
     say: 'The request is malformed.',
-    fix: 'Most often it has two different sessions of one kind, such as an old cookie of a parent domain. Delete the old one.',
+    fix:
+      'Most often it has two different sessions of one kind, such as an old cookie of a parent domain. ' +
+      'Delete the old one.',
   },
   session_missing: {
     say: 'The request has no session.',
-    fix: 'Sign in to your app. If you are signed in, your cookie does not reach the broker: serve the broker under your app’s own host, or set the cookie’s Domain. For tokens, check SESSION_MODE and SESSION_JWT_SOURCE.',
+    fix:
+      'Sign in to your app. If you are signed in, your cookie does not reach the broker: serve the ' +
+      'broker under your app’s own host, or set the cookie’s Domain. For tokens, check SESSION_MODE and ' +
+      'SESSION_JWT_SOURCE.',
   },
   session_invalid: {
     say: 'The session was refused.',
@@ -22,17 +27,23 @@ const problems = {
   },
   origin_not_allowed: {
     say: 'The broker does not accept requests from this page’s origin.',
-    fix: 'Add the exact origin to ALLOWED_ORIGINS. Behind a proxy, make it forward the Host header, or set PUBLIC_URL.',
+    fix:
+      'Add the exact origin to ALLOWED_ORIGINS. Behind a proxy, make it forward the Host header, or set ' +
+      'PUBLIC_URL.',
     outcomes: 'origin_not_listed, origin_not_host, origin_null, origin_missing',
   },
   identity_unusable: {
     say: 'The session is valid, but lacks what the vendor needs to know of the user.',
-    fix: 'Set SESSION_EMAIL_CLAIM to the claim that contains the email. For Access Key Embed, check RAI_USER_IDENTIFIERS.',
+    fix:
+      'Set SESSION_EMAIL_CLAIM to the claim that contains the email. For Access Key Embed, check ' +
+      'RAI_USER_IDENTIFIERS.',
     outcomes: 'email_missing, email_not_plain, email_not_ascii, email_list; “claim” names the missing claim',
   },
   email_unverified: {
     say: 'The session’s email is not verified.',
-    fix: 'Verify the address at your identity provider. SESSION_REQUIRE_VERIFIED_EMAIL decides what the broker accepts.',
+    fix:
+      'Verify the address at your identity provider. SESSION_REQUIRE_VERIFIED_EMAIL decides what the ' +
+      'broker accepts.',
   },
   email_domain_not_allowed: {
     say: 'The session’s email domain is not allowed.',
@@ -40,7 +51,9 @@ const problems = {
   },
   not_found: {
     say: 'The broker has no such address.',
-    fix: 'Check data-token-url, and that a proxy strips its own path (in nginx, proxy_pass ends with a slash).',
+    fix:
+      'Check data-token-url, and that a proxy strips its own path (in nginx, proxy_pass ends with a ' +
+      'slash).',
   },
   method_not_allowed: {
     say: 'The request has the wrong method.',
@@ -56,7 +69,9 @@ const problems = {
   },
   rate_limited: {
     say: 'Too many requests in one minute.',
-    fix: 'Wait a minute. If your users need more, raise RATE_LIMIT_PER_MINUTE. Set TRUST_PROXY, so that they do not share one address.',
+    fix:
+      'Wait a minute. If your users need more, raise RATE_LIMIT_PER_MINUTE. Set TRUST_PROXY, so that ' +
+      'they do not share one address.',
     outcomes: 'user_limit, address_limit',
   },
   internal: {
@@ -65,7 +80,9 @@ const problems = {
   },
   vendor_rejected_credentials: {
     say: 'The vendor refuses the broker’s key.',
-    fix: 'Check WIDGET_API_KEY and WIDGET_COMMUNITY_ID. For Access Key Embed, check RAI_ACCESS_ID and RAI_ACCESS_KEY.',
+    fix:
+      'Check WIDGET_API_KEY and WIDGET_COMMUNITY_ID. For Access Key Embed, check RAI_ACCESS_ID and ' +
+      'RAI_ACCESS_KEY.',
     outcomes: 'vendor_auth_failed',
   },
   vendor_rejected_request: {
@@ -95,7 +112,9 @@ const problems = {
   },
   session_source_unavailable: {
     say: 'Your app’s sign-in does not answer the broker as expected.',
-    fix: 'Check SESSION_FORWARD_URL, SESSION_JWT_JWKS_URL, SESSION_INTROSPECTION_URL or SESSION_STORE_URL, and that the service runs.',
+    fix:
+      'Check SESSION_FORWARD_URL, SESSION_JWT_JWKS_URL, SESSION_INTROSPECTION_URL or SESSION_STORE_URL, ' +
+      'and that the service runs.',
     outcomes: 'connect_refused, answer_not_json, answer_moved, answer_status_404, redis_auth',
   },
   overloaded: {
@@ -112,7 +131,9 @@ const problems = {
 const ofBridge = {
   network: {
     say: 'The broker cannot be reached.',
-    fix: 'Check that it runs, and that the proxy passes this address on to it. In your own pages, check ALLOWED_ORIGINS and the page’s Content-Security-Policy too.',
+    fix:
+      'Check that it runs, and that the proxy passes this address on to it. In your own pages, check ' +
+      'ALLOWED_ORIGINS and the page’s Content-Security-Policy too.',
   },
   no_token: {
     say: 'The answer contains no token.',
@@ -120,7 +141,9 @@ const ofBridge = {
   },
   token_refused: {
     say: 'A widget refused three new tokens in a row.',
-    fix: 'Check that the key and the widget belong to one community, and WIDGET_API_KEYS for this widget’s type.',
+    fix:
+      'Check that the key and the widget belong to one community, and WIDGET_API_KEYS for this widget’s ' +
+      'type.',
   },
   headers: {
     say: 'The page’s own headers function failed.',

@@ -22,7 +22,8 @@ async function start(config) {
 }
 
 /**
- * Loads the bridge. If the vendor's SDK tags are the only door, it loads their keeper, with an empty tag that wants a token.
+ * Loads the bridge. If the vendor's SDK tags are the only door, loads their keeper, with an empty tag that wants a
+ * token.
  * Trusted Types forbid code to set a script's address, so the address is in the template.
  * @param {Config} config
  */

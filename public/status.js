@@ -1,5 +1,6 @@
 import { causeOf } from './causes.js'
 import { byId, find } from './dom.js'
+import { report } from './journal.js'
 import { tick } from './setup.js'
 import { hideTrouble, showTrouble } from './trouble.js'
 
@@ -31,17 +32,6 @@ export function followBroker({ signInForm, widgets, doors }) {
   byId('renew').addEventListener('click', renew)
   setInterval(showTimeLeft, 1000)
   setInterval(followRetries, 1000)
-}
-
-/** Adds a line to "What is happening". @param {string} sentence */
-export function report(sentence) {
-  const line = document.createElement('li')
-  const time = document.createElement('time')
-  time.textContent = new Date().toLocaleTimeString('en-GB')
-  line.append(time, sentence)
-  byId('journal').prepend(line)
-  byId('happening').hidden = false
-  while (byId('journal').childElementCount > 40) byId('journal').lastElementChild?.remove()
 }
 
 /** Shows who is signed in, if the page can know. @param {{ name: string } | undefined} current */

@@ -3,7 +3,7 @@ import { showCode } from './highlight.js'
 import { createTab, makeTabs } from './tabs.js'
 
 /** @typedef {{ type: string, id: string, public: boolean }} ConfiguredWidget */
-/** @typedef {import('./embed-code.js').Widget} Widget */
+/** @typedef {import('./recipes.js').Widget} Widget */
 /** @typedef {import('./embed-code.js').EmbedConfig & { widgets: ConfiguredWidget[] }} WidgetsConfig */
 
 /** @type {Record<string, string>} */
@@ -32,7 +32,10 @@ export function showWidgets(config, recipesFor) {
   makeTabs(byId('tabs'), panels)
 }
 
-/** Numbers the widgets of a type from the second on. @param {ConfiguredWidget} widget @param {number} index @param {ConfiguredWidget[]} all */
+/**
+ * Numbers the widgets of a type from the second on.
+ * @param {ConfiguredWidget} widget @param {number} index @param {ConfiguredWidget[]} all
+ */
 function withLabel(widget, index, all) {
   const words = widget.type.replaceAll('-', ' ')
   const label = labels[widget.type] ?? words.charAt(0).toUpperCase() + words.slice(1)
@@ -60,7 +63,7 @@ function doorOf(widget, doors) {
   return doors.includes('signin') ? 'Signs in with the widget API key' : 'Signs in with Access Key Embed'
 }
 
-/** @param {HTMLElement} panel @param {import('./embed-code.js').Recipe[]} recipes */
+/** @param {HTMLElement} panel @param {import('./recipes.js').Recipe[]} recipes */
 function addRecipes(panel, recipes) {
   const list = find(panel, '.recipes')
   const parts = recipes.map(({ name, hint, code }, index) => {

@@ -1,5 +1,6 @@
 import { copyOf, find } from '../dom.js'
-import { report, showUser } from '../status.js'
+import { report } from '../journal.js'
+import { showUser } from '../status.js'
 import { followOutcomes } from './outcome.js'
 
 /** @typedef {{ id: string, name: string, email: string }} User */

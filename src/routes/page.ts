@@ -31,6 +31,8 @@ const pageModules = [
   'dom.js',
   'embed-code.js',
   'highlight.js',
+  'journal.js',
+  'recipes.js',
   'setup.js',
   'status.js',
   'tabs.js',

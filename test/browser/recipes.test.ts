@@ -45,14 +45,19 @@ async function codeOf(name: string): Promise<string> {
   return (await brokersPage.locator('#panel-0 .recipe:not([hidden]) code').textContent()) ?? ''
 }
 
-/** Opens the customer's page, and waits until its widget shows the user of the demo. */
+/** Opens the customer's page, and waits until its widget shows the user of the demo. The policy blocks nothing. */
 async function expectSignedIn(name: string): Promise<void> {
   const page = await context.newPage()
+  const blocked: string[] = []
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) blocked.push(message.text())
+  })
   await page.goto(customer.origin)
   const tag = tags[name]
   const widget = tag ? page.locator(tag) : page.frameLocator('iframe').locator('html[data-state=signed-in]')
   await widget.waitFor({ state: 'attached' })
   expect(await widget.textContent()).toContain('ada.lindqvist@example.com')
+  expect(blocked).toEqual([])
   await page.close()
 }
 
@@ -64,7 +69,7 @@ describe('The code that the page shows', () => {
   })
 
   test.each(recipes)('works under the Content-Security-Policy that the page shows: %s', async (name) => {
-    policy = `default-src 'none'; ${(await codeOf('Policy')).replaceAll('\n', ' ')}`
+    policy = `default-src 'none'; style-src 'unsafe-inline'; ${(await codeOf('Policy')).replaceAll('\n', ' ')}`
     markup = await codeOf(name)
     await expectSignedIn(name)
   })
