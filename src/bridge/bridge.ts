@@ -1,95 +1,86 @@
-import { ask, loaded, offer, serve } from './answers.ts'
 import { defineElement } from './element.ts'
-import { allIframes, frameOf, frames, reload, watchLoads } from './frames.ts'
+import { frameOf, frames, iframes, noteLoad } from './frames.ts'
 import { isRequest } from './messages.ts'
-import { resolve } from './page.ts'
-import { warn, warnOfPolicy } from './report.ts'
+import { call, read, resolve } from './page.ts'
+import { warn } from './report.ts'
 import type { Source } from './source.ts'
-import { start, type Start } from './start.ts'
+import { start, takeOver, type Core } from './start.ts'
 import { store } from './storage.ts'
 
 /*
- * Gives each Returning.AI widget of this page the signed-in user's token, which it asks the broker for. No token is read
- * from storage or taken from another tab: the browser's user may have changed.
+ * Gives each Returning.AI widget of this page the token of the signed-in user, which it requests from the broker. No
+ * token is read from storage or taken from another tab: the browser may have another user by now.
  */
-const started = start('widget-token', 'token')
-if (started) run(started)
+start('widget-token', 'token', run)
 
-function run({ core: { session }, source: main, script, early, onRequest }: Start): void {
+function run(core: Core, main: Source, script: Element): void {
   const named = script.getAttribute('data-widget-origin') ?? 'https://prod-widgets.returning.ai'
   const origins = named.split(/\s+/).flatMap((each) => resolve(each)?.origin ?? [])
   const inMemory = script.getAttribute('data-storage') === 'memory'
-  const blocked = warnOfPolicy([main.url.origin, ...origins])
+  const onRequest = script.getAttribute('data-start') === 'on-request'
+
+  /** A Content-Security-Policy blocks what the bridge needs. */
+  function notePolicy({ blockedURI, effectiveDirective }: SecurityPolicyViolationEvent): void {
+    const blocked = [main.url.origin, ...origins].some((each) => blockedURI.startsWith(each))
+    if (blocked) warn('policy', `${effectiveDirective} ${blockedURI}`)
+  }
 
   /** The token URL of a frame: its own attribute goes before the script's. */
   function sourceOf(element: Element | undefined): Source | undefined {
     const own = element?.getAttribute('data-token-url')
     if (!own) return main
     const url = resolve(own)
-    if (!url) return warn('token_url', own, 'this is no address')
-    return session.sourceOf(url, 'token')
+    return url ? core.sourceOf(url, 'token') : warn('token_url', own)
   }
 
-  function hear({ data, origin, source: sender }: MessageEvent): void {
-    const window = sender as Window | null
-    if (window?.parent !== globalThis.window || !isRequest(data)) return
-    if (!origins.includes(origin)) return warn('origin', origin, 'see data-widget-origin')
-    const frame = frameOf(window)
+  function hear({ data, origin, source: sender }: MessageEvent<unknown>): void {
+    if ((sender as Window | null)?.parent !== window || !isRequest(data)) return
+    if (!origins.includes(origin)) return warn('origin', origin)
+    const frame = frameOf(sender as Window)
     const source = sourceOf(frame.element)
-    if (!source) return
-    frame.origin = origin
-    session.noteQuestion()
-    ask(frame, source)
+    if (source) frame.ask(source, origin)
   }
 
   /** Frames that are there already may have asked before anybody listened. */
   function offerAll(): void {
-    for (const element of allIframes()) {
-      const ours = origins.includes(resolve(element.src)?.origin ?? '')
+    for (const element of iframes()) {
+      const { contentWindow } = element
+      const origin = origins.find((each) => element.src.startsWith(`${each}/`))
       const off = element.getAttribute('data-token') === 'off' || isInVendorTag(element)
-      const source = ours && !off && sourceOf(element)
-      if (source) offer(element, source)
+      const source = contentWindow && origin && !off && sourceOf(element)
+      if (!source) continue
+      if (!onRequest) source.want()
+      frameOf(contentWindow, element).offer(source, origin)
     }
   }
 
-  session.follow({
+  store()
+  takeOver(core, main).forEach(hear)
+  if (!onRequest || main.early) main.want()
+  core.follow({
     listen() {
       addEventListener('message', hear)
-      addEventListener('securitypolicyviolation', blocked)
-      watchLoads(loaded)
+      addEventListener('securitypolicyviolation', notePolicy)
+      call('addEventListener', 'load', noteLoad, true)
       offerAll()
-    },
-    began() {
-      store()
-      for (const frame of frames.values()) Object.assign(frame, { refusals: 0, gaveUpAt: undefined })
     },
     serve(answered) {
       const token = answered === main && main.answer
-      if (token && !inMemory && !session.hasHeaders()) store(token.token, token.lifeMs)
-      for (const source of new Set([...frames.values()].map((frame) => frame.source)))
-        if (source) serve(source)
+      if (token && !inMemory && !main.headers) store(token.token, token.lifeMs)
+      for (const frame of frames.values()) frame.serve()
     },
-    forget(only) {
+    forget(gone, only) {
       if (!only || only === main) store()
-      for (const frame of frames.values())
-        if ((!only || frame.source === only) && (frame.last ?? frame.answer)) reload(frame)
+      for (const frame of frames.values()) if (!only || frame.source === only) frame.forget(gone)
     },
   })
-  store()
-  early?.heard.forEach(hear)
-  if (!onRequest || main.early) main.ask()
   defineElement(origins)
-  if (crossOriginIsolated) warn('coep', origins.join(' '), 'iframes need the attribute credentialless')
+  if (crossOriginIsolated) warn('coep', named)
 }
 
 /** The vendor's own elements speak with their own frames. */
 function isInVendorTag(element: Element): boolean {
-  for (let at: Element | null = element; at; at = at.parentElement ?? hostOf(at))
-    if (at.localName.startsWith('rai-')) return true
+  for (let at: unknown = element; at; at = read('parentNode', at as Node) ?? (at as ShadowRoot).host)
+    if (/^rai-/i.test(read('nodeName', at as Node) as string)) return true
   return false
-}
-
-function hostOf(element: Element): Element | null {
-  const root = element.getRootNode()
-  return root instanceof ShadowRoot ? root.host : null
 }

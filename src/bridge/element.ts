@@ -1,35 +1,30 @@
 import { watch } from './frames.ts'
 
-const PASSED_ON = ['data-token-url', 'data-token', 'credentialless']
+const PASSED_ON = ['title', 'height', 'data-token-url', 'data-token', 'credentialless']
 
 /** Defines `<returning-ai-widget>`, which makes the iframe in a shadow root: a framework's own children stay as they are. */
 export function defineElement(origins: readonly string[]): void {
   class WidgetElement extends HTMLElement {
-    static observedAttributes = ['type', 'widget-id', 'title', 'height', ...PASSED_ON]
+    static observedAttributes = ['type', 'widget-id', ...PASSED_ON]
     #root = this.attachShadow({ mode: 'open' })
-
-    connectedCallback() {
-      this.attributeChangedCallback()
-    }
 
     attributeChangedCallback() {
       const type = this.getAttribute('type')
       const id = this.getAttribute('widget-id')
-      if (!this.isConnected || !type || !id) return
+      if (!type || !id) return
       const src = `${origins[0]}/${type}/${id}`
       const present = this.#root.querySelector('iframe')
       const frame = present?.src === src ? present : document.createElement('iframe')
-      frame.allow = 'clipboard-write'
-      frame.width = '100%'
-      frame.height = this.getAttribute('height') ?? '600'
-      frame.title = this.title || 'Widget'
-      for (const name of PASSED_ON)
-        if (this.hasAttribute(name)) frame.setAttribute(name, this.getAttribute(name) ?? '')
+      Object.assign(frame, { allow: 'clipboard-write', width: '100%', height: '600', title: 'Widget' })
+      for (const name of PASSED_ON) {
+        const value = this.getAttribute(name)
+        if (value !== null) frame.setAttribute(name, value)
+      }
       if (frame === present) return
       frame.src = src
       watch(frame)
       this.#root.replaceChildren(frame)
     }
   }
-  if (!customElements.get('returning-ai-widget')) customElements.define('returning-ai-widget', WidgetElement)
+  customElements.define('returning-ai-widget', WidgetElement)
 }

@@ -1,14 +1,14 @@
 import { embeds, planRenewal, remove, serveEmbeds, type Embed } from './keeper.ts'
-import { start, type Start } from './start.ts'
+import type { Source } from './source.ts'
+import { start, type Core } from './start.ts'
 
 /*
  * Keeps the vendor's SDK tags in `<returning-ai-embed>` supplied with embed tokens, which the SDK takes once and never asks
  * for again.
  */
-const started = start('embed-token', 'embedToken')
-if (started) run(started)
+start('embed-token', 'embedToken', run)
 
-function run({ core: { session }, source, script }: Start): void {
+function run(core: Core, source: Source, script: Element): void {
   const perTag = script.hasAttribute('data-per-tag')
   const remake = script.getAttribute('data-renew') === 'remake'
 
@@ -22,12 +22,11 @@ function run({ core: { session }, source, script }: Start): void {
     keep()
   }
 
-  session.follow({
+  core.follow({
     listen: () => addEventListener('visibilitychange', keep),
-    began: () => {},
     serve,
-    forget: (only) => {
-      if (!only || only === source) embeds.forEach(remove)
+    forget: (gone, only) => {
+      if (gone && (!only || only === source)) embeds.forEach(remove)
     },
   })
 
@@ -55,7 +54,7 @@ function run({ core: { session }, source, script }: Start): void {
       serve()
     }
   }
-  if (!customElements.get('returning-ai-embed')) customElements.define('returning-ai-embed', EmbedElement)
+  customElements.define('returning-ai-embed', EmbedElement)
   document.addEventListener('DOMContentLoaded', () => {
     for (const element of document.querySelectorAll('returning-ai-embed')) element.append('')
   })

@@ -1,4 +1,4 @@
-import { ofDocument } from './page.ts'
+import { read } from './page.ts'
 import type { Answer, Source } from './source.ts'
 
 /** One `<returning-ai-embed>`: the vendor's tags that its template holds. */
@@ -69,7 +69,7 @@ export function planRenewal({ answer }: Source, ask: () => void): void {
   if (!answer || !embeds.size) return
   const dueMs = Math.max(answer.lifeMs - 60_000, answer.lifeMs / 2) - (Date.now() - answer.at)
   if (dueMs > 0) renewal = window.setTimeout(() => planRenewal({ answer } as Source, ask), dueMs)
-  else if (!ofDocument('hidden')) {
+  else if (!read('hidden')) {
     for (const embed of embeds) embed.due = true
     ask()
   }

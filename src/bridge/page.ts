@@ -1,35 +1,28 @@
 /**
- * Reads a property of the document itself. `<img name="hidden">` shadows `document.hidden`, so markup that a page lets
- * its users write could lead the bridge astray.
+ * Reads a property of the document or of another node past what markup can shadow: `<img name="hidden">` replaces
+ * `document.hidden`, and a page may let its users write such markup.
  */
-export function ofDocument(name: string): unknown {
-  return Reflect.get(Document.prototype, name, document)
+export function read(name: string, node: Node = document): unknown {
+  return Reflect.get(Document.prototype, name, node)
 }
 
-export function isPrerendering(): boolean {
-  return ofDocument('prerendering') === true
+/** Calls a method of the document, likewise. */
+export function call(name: string, ...given: unknown[]): unknown {
+  return Reflect.apply(read(name) as () => unknown, document, given)
 }
 
 /** All elements that match, in the document or in one shadow root. */
-export function findAll<Found extends Element>(selector: string, root?: ShadowRoot): NodeListOf<Found> {
-  return root
-    ? root.querySelectorAll<Found>(selector)
-    : (Document.prototype.querySelectorAll.call(document, selector) as NodeListOf<Found>)
-}
-
-/** Listens on the document in the capture phase: `load` of an iframe never reaches the window. */
-export function onDocument(type: string, listener: (event: Event) => void): void {
-  EventTarget.prototype.addEventListener.call(document, type, listener, true)
+export function findAll(selector: string, root?: ShadowRoot): Iterable<Element> {
+  return root ? root.querySelectorAll(selector) : (call('querySelectorAll', selector) as Iterable<Element>)
 }
 
 /**
- * Resolves an address against the page's own, which a `<base>` element cannot change. An `about:srcdoc` page has none
- * of its own.
+ * Resolves an address against the page's own, which a `<base>` element cannot change. An `about:srcdoc` page has no
+ * address of its own, so there the base of the document counts.
  */
 export function resolve(address: string, base = location.href): URL | undefined {
-  const own = base.startsWith('about:') ? Reflect.get(Node.prototype, 'baseURI', document) : base
   try {
-    return new URL(address, own)
+    return new URL(address, base.startsWith('about:') ? (read('baseURI') as string) : base)
   } catch {
     return undefined
   }
@@ -41,10 +34,7 @@ export function ownProperty(object: unknown, name: string): unknown {
   return Object.hasOwn(target, name) ? target[name] : undefined
 }
 
-/** Calls back after a while. Safari 15 and Chrome below 103 have no `AbortSignal.timeout`. */
-export function pause(ms: number): Promise<unknown> {
-  return new Promise((resolve) => {
-    if (AbortSignal.timeout) AbortSignal.timeout(ms).addEventListener('abort', resolve)
-    else setTimeout(resolve, ms)
-  })
+/** No timer of a browser counts further than 24 days. */
+export function toMs(seconds: unknown): number {
+  return Math.min(Number(seconds) * 1000 || 0, 1e9)
 }

@@ -1,5 +1,17 @@
-import { exchange, isPassing, type HeadersFunction, type Outcome } from './exchange.ts'
-import { isPrerendering } from './page.ts'
+import { exchange, type HeadersFunction, type Outcome } from './exchange.ts'
+import { read, toMs } from './page.ts'
+import {
+  answered,
+  failed,
+  headersFor,
+  named,
+  noteQuestion,
+  refused,
+  register,
+  serve,
+  sources,
+} from './session.ts'
+import { isSignedOut } from './state.ts'
 import { inTurn } from './tabs.ts'
 
 /** A token as the broker gave it. Frames compare the object: two tokens of one second can be equal. */
@@ -13,162 +25,152 @@ export interface Answer {
 
 export type Field = 'token' | 'embedToken'
 
-/** What a source tells about its requests. */
-export interface SourceListener {
-  isSignedOut(): boolean
-  headersFor(source: Source): HeadersFunction | undefined
-  /** Comes before `answered`; may reset the source. */
-  named(source: Source, subject: string): void
-  answered(source: Source, detail: { subject: string; expiresIn?: number; renewed: boolean }): void
-  /** The broker answered 401. */
-  refused(source: Source, outcome: Outcome): void
-  failed(source: Source, outcome: Outcome, retrying: boolean): void
-  /** A source may ask for a new token again. */
-  rested(): void
-}
-
 const MINUTE_MS = 60_000
-/** After an error that lasts: an operator may have fixed it meanwhile. */
-const SLOW_RETRIES_MS = [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS]
+const TIMEOUT_MS = 15_000
 const PACE_MS = 10_000
 const REST_MS = 30_000
 
-/** One token URL: the last answer, and the request or the wait that is under way. */
+/** One token URL: the last answer, and the request or the wait in progress. */
 export class Source {
   readonly url: URL
   readonly field: Field
   /** The token URL without its query: the user is named by it. */
   readonly broker: string
-  readonly listener: SourceListener
   answer: Answer | undefined
-  request: AbortController | undefined
+  /** The request in progress. */
   done: Promise<void> | undefined
+  /** The request that the fast start has sent already. */
   early: Promise<Response> | undefined
   /** Somebody has asked for a token: a new user needs one too. */
   wanted = false
   failures = 0
-  paused = false
-  private stops = 0
-  private stopped: { at: number; code: string } | undefined
-  private timer = 0
-  private wakeAt = 0
-  private retry: (() => void) | undefined
+  #renewing = false
+  /** A new token was requested within the last ten seconds. */
+  #paused = false
+  #request: AbortController | undefined
+  #timer = 0
+  /** From when on a widget's question, and a page that wakes up, lead to a request. */
+  #opensAt = -Infinity
+  #wakesAt = Infinity
 
-  constructor(url: URL, field: Field, listener: SourceListener) {
+  constructor(url: URL, field: Field) {
     this.url = url
     this.field = field
     this.broker = url.origin + url.pathname
-    this.listener = listener
   }
 
   /** The answer, as long as it may be handed out without asking the broker whether the user is still the same. */
   get fresh(): Answer | undefined {
     const { answer } = this
-    if (!answer) return undefined
-    const holdMs = Math.min(Math.max(answer.lifeMs, 1_000), MINUTE_MS)
-    return Math.abs(Date.now() - answer.at) < holdMs ? answer : undefined
+    const holdMs = answer ? Math.min(Math.max(answer.lifeMs, 1_000), MINUTE_MS) : 0
+    return answer && Math.abs(Date.now() - answer.at) < holdMs ? answer : undefined
   }
 
-  /** Asks unless a request is under way, or a wait that is not over. */
+  get headers(): HeadersFunction | undefined {
+    return headersFor(this)
+  }
+
+  /** A widget asks. */
+  asked(): void {
+    noteQuestion()
+  }
+
+  /** Asks unless a request is in progress, or a wait that is not over. */
   want(): void {
-    if (!this.isBusy()) this.ask()
+    if (this.#isOpen()) this.ask()
   }
 
   /** Asks for a newly minted token, at most once in ten seconds. */
   renew(): void {
-    if (this.paused || this.isBusy()) return
-    this.paused = true
+    if (this.#paused || !this.#isOpen()) return
+    this.#paused = true
     setTimeout(() => {
-      this.paused = false
-      this.listener.rested()
+      this.#paused = false
+      serve()
     }, PACE_MS)
     this.ask(true)
   }
 
-  private isBusy(): boolean {
-    if (this.listener.isSignedOut()) return true
-    if (this.stopped) return Date.now() - this.stopped.at < REST_MS
-    return this.request !== undefined || this.timer !== 0
+  #isOpen(): boolean {
+    return Date.now() >= this.#opensAt && !isSignedOut()
   }
 
   ask(renew = false): void {
-    this.cancel()
+    this.#cancel()
     this.wanted = true
-    if (isPrerendering()) return
-    const request = (this.request = new AbortController())
-    const { url, early } = this
-    const question = { url: url.href, renew, headers: this.listener.headersFor(this), early }
-    this.early = undefined
-    this.done = inTurn(() => exchange(question, request)).then((outcome) => {
-      // A late answer, maybe of another user.
-      if (this.request !== request) return
-      this.request = undefined
-      this.settle(outcome, renew)
+    if (read('prerendering')) return
+    this.#opensAt = Infinity
+    this.#renewing = renew
+    const request = (this.#request = new AbortController())
+    this.#timer = window.setTimeout(() => request.abort(), TIMEOUT_MS)
+    this.done = inTurn(() => exchange(this, renew, request.signal)).then((outcome) => {
+      // Otherwise it is a late answer, maybe of another user.
+      if (this.#request === request) this.#settle(outcome)
     })
   }
 
-  /** Forgets what it was given, and the request under way. */
+  /** Forgets what it was given, and the request in progress. */
   reset(): void {
-    this.cancel()
+    this.#cancel()
     this.answer = undefined
-    this.failures = this.stops = 0
+    this.failures = 0
   }
 
-  /** The browser is online or visible again. Never before the broker's Retry-After. */
+  /** The browser is online or visible again. */
   wake(): void {
-    // A service worker answers with the app's own page while it is offline.
-    if (this.stopped?.code === 'no_token') this.ask()
-    else if (!this.stopped && this.timer && Date.now() >= this.wakeAt) this.retry?.()
+    if (Date.now() >= this.#wakesAt) this.ask(this.#renewing)
   }
 
-  private cancel(): void {
-    clearTimeout(this.timer)
-    this.request?.abort()
-    this.timer = 0
-    this.request = this.stopped = undefined
+  #cancel(): void {
+    clearTimeout(this.#timer)
+    this.#request?.abort()
+    this.#request = this.done = undefined
+    this.#opensAt = -Infinity
+    this.#wakesAt = Infinity
   }
 
-  private settle(outcome: Outcome, renew: boolean): void {
-    const { status, body } = outcome
+  #settle(outcome: Outcome): void {
+    clearTimeout(this.#timer)
+    this.done = undefined
+    const { status, body = {} } = outcome
     const token = body[this.field]
-    if (status >= 200 && status < 300 && token && typeof token === 'string') this.accept(token, body, renew)
-    else if (status === 401) this.listener.refused(this, outcome)
-    else if (isPassing(outcome)) this.tryAgain(outcome, renew)
-    else this.stop(outcome)
+    if (status < 300 && token && typeof token === 'string') this.#accept(token, body)
+    else if (status === 401) refused(this, outcome)
+    else this.fail(outcome)
   }
 
-  private accept(
-    token: string,
-    { subject = '', expiresIn }: Record<string, unknown>,
-    renewed: boolean,
-  ): void {
+  #accept(token: string, { subject = '', expiresIn }: Record<string, unknown>): void {
+    const renewed = this.#renewing
     const detail = { subject: String(subject), expiresIn: expiresIn as number, renewed }
-    this.listener.named(this, detail.subject)
-    // No timer of a browser counts further than 24 days.
-    const lifeMs = Math.min((detail.expiresIn ?? 240) * 1000 || 0, 1e9)
+    named(this, detail.subject)
     // The same token is news only when a new one was asked for.
-    if (renewed || token !== this.answer?.token) this.answer = { token, at: 0, lifeMs }
-    Object.assign(this.answer, { at: Date.now(), lifeMs })
-    this.failures = this.stops = 0
-    this.listener.answered(this, detail)
+    const known = renewed || token !== this.answer?.token ? {} : this.answer
+    this.answer = Object.assign(known, { token, at: Date.now(), lifeMs: toMs(detail.expiresIn ?? 240) })
+    this.#opensAt = -Infinity
+    this.failures = 0
+    answered(this, detail)
   }
 
-  private tryAgain(outcome: Outcome, renew: boolean): void {
-    const growingMs = Math.min(30_000, 500 * 2 ** this.failures++) * (1 + Math.random())
-    this.wakeAt = Date.now() + outcome.retryAfterMs
-    this.retry = () => this.ask(renew)
-    this.timer = window.setTimeout(this.retry, outcome.retryAfterMs + growingMs)
-    this.listener.failed(this, outcome, true)
+  /** Asks again by itself where that may help: soon, or after a lasting 5xx slowly, else when a widget asks. */
+  fail(outcome: Outcome): void {
+    const { status, code, retryAfterMs = 0 } = outcome
+    const now = Date.now()
+    const times = this.failures++
+    // A 5xx without a problem code is a proxy's.
+    const passing = status < 0 || status === 429 || status === 503 || code.startsWith('http_5')
+    const growingMs = Math.min(30_000, 500 * 2 ** times) * (1 + Math.random())
+    const waitMs = passing ? retryAfterMs + growingMs : ([1, 5][times] ?? 15) * MINUTE_MS
+    if (passing) this.#wakesAt = now + retryAfterMs
+    else this.#opensAt = now + REST_MS
+    // A service worker answers with the app's own page while it is offline.
+    if (code === 'no_token') this.#wakesAt = 0
+    if (passing || status >= 500) this.#timer = window.setTimeout(() => this.ask(this.#renewing), waitMs)
+    failed(this, outcome, passing)
   }
+}
 
-  /** Waits for a widget that asks half a minute later; after a 5xx, asks slowly by itself too. */
-  stop(outcome: Outcome): void {
-    const { code, status } = outcome
-    this.stopped = { at: Date.now(), code }
-    if (status >= 500) {
-      const waitMs = SLOW_RETRIES_MS[Math.min(this.stops++, 2)]
-      this.timer = window.setTimeout(() => this.ask(), waitMs)
-    }
-    this.listener.failed(this, outcome, false)
-  }
+/** The source of a token URL. */
+export function sourceOf(url: URL, field: Field): Source {
+  const key = field + url.href
+  return sources.get(key) ?? register(key, new Source(url, field))
 }

@@ -1,22 +1,22 @@
-import { isPrerendering, ofDocument, ownProperty, resolve } from './page.ts'
+import { ownProperty, read, resolve } from './page.ts'
 import { warn } from './report.ts'
-import { api, follow, hasHeaders, listen, noteQuestion, open, sourceOf } from './session.ts'
-import type { Field, Source } from './source.ts'
+import { api, follow, listen } from './session.ts'
+import { sourceOf, type Field, type Source } from './source.ts'
 
 declare const VERSION: string
-
-// No namespace import: the bundler would enumerate it, and with it a polluted `Object.prototype`.
-const session = { api, follow, hasHeaders, listen, noteQuestion, sourceOf }
 
 /** What a second script of ours uses instead of its own copy. */
 export interface Core {
   version: string
   /** The token URL of each script that runs: the bridge's and the keeper's. */
   running: Partial<Record<Field, string>>
-  session: typeof session
+  /** What the fast start has left: see fast-start.ts. */
+  early: Early | undefined
+  follow: typeof follow
+  listen: typeof listen
+  sourceOf: typeof sourceOf
 }
 
-/** What the fast start has left: see fast-start.ts. */
 interface Early {
   url: string
   listener: (event: MessageEvent) => void
@@ -24,58 +24,43 @@ interface Early {
   response: Promise<Response>
 }
 
-export interface Start {
-  core: Core
-  source: Source
-  script: Element
-  early: Early | undefined
-  /** `data-start="on-request"`: nothing is asked before somebody wants a token. */
-  onRequest: boolean
-}
-
 const CORE = Symbol.for('returning-ai')
-const LOAD_ONE = 'another copy of this script runs here already: load one, once'
 
-/** What a script of ours needs to run, unless a copy of it runs already. */
-export function start(path: string, field: Field): Start | undefined {
-  const script = ofDocument('currentScript') as HTMLScriptElement | null
+/** Runs a script of ours, unless a copy of it runs already. */
+export function start(
+  path: string,
+  field: Field,
+  run: (core: Core, source: Source, script: Element) => void,
+): void {
+  const script = read('currentScript') as HTMLScriptElement | null
   if (!script) throw new Error('returning-ai: not as a module')
   const own = script.getAttribute('data-token-url')
-  const url = own === null ? resolve(path, script.src) : resolve(own)
-  if (!url) return warn('token_url', own ?? script.src, 'this is no address')
+  const url = own ? resolve(own) : resolve(path, script.src)
+  if (!url) return warn('token_url', own ?? path)
   const present = ownProperty(window, 'returningAI')
-  const existing = ownProperty(present, CORE as never) as Core | undefined
-  const core: Core = existing ?? { version: VERSION, running: {}, session }
+  const existing = (present as { [CORE]?: Core } | undefined)?.[CORE]
+  const core = existing ?? publish(present as Early)
   const running = core.running[field]
-  if (core.version !== VERSION || (running && running !== url.href))
-    return warn('second_copy', script.src, LOAD_ONE)
-  if (running) {
-    // The document was written anew, which took the listeners away.
-    core.session.listen()
-    return undefined
-  }
+  if (core.version !== VERSION || (running && running !== url.href)) return warn('second_copy', script.src)
+  // The document was written anew, which took the listeners away.
+  if (running) return core.listen()
   core.running[field] = url.href
-  const source = core.session.sourceOf(url, field)
-  if (!existing) {
-    publish(core)
-    open()
-  }
-  const onRequest = script.getAttribute('data-start') === 'on-request'
-  return { core, source, script, onRequest, early: existing ? undefined : takeOver(present, source) }
+  const source = core.sourceOf(url, field)
+  run(core, source, script)
 }
 
 /** Defines the one global. */
-function publish(core: Core): void {
-  const value = Object.defineProperty(core.session.api, CORE, { value: core })
+function publish(early: Early): Core {
+  const core = { version: VERSION, running: {}, early, follow, listen, sourceOf }
+  const value = Object.assign(api, { [CORE]: core })
   Object.defineProperty(window, 'returningAI', { value, writable: false, configurable: false })
+  return core
 }
 
-/** Takes the request and the messages of the fast start, if it is ours and asked the same URL. */
-function takeOver(present: unknown, source: Source): Early | undefined {
-  const early = present as Early | undefined
-  if (typeof early?.listener !== 'function' || !Array.isArray(early.heard)) return undefined
+/** The messages that the fast start has heard; its request becomes the source's, if it is for the same URL. */
+export function takeOver({ early }: Core, source: Source): MessageEvent[] {
+  if (!early?.heard) return []
   removeEventListener('message', early.listener)
-  if (early.url === source.url.href && !isPrerendering() && !source.listener.headersFor(source))
-    source.early = early.response
-  return early
+  if (early.url === source.url.href && !source.headers) source.early = early.response
+  return early.heard
 }

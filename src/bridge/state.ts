@@ -12,3 +12,8 @@ export function setState(next: State): void {
   state = Object.freeze(next)
   if (next.status !== 'pending' && !next.retrying) settle(state)
 }
+
+/** Nothing is asked while nobody is signed in. */
+export function isSignedOut(): boolean {
+  return state.status === 'signed-out'
+}

@@ -1,5 +1,3 @@
-import { pause } from './page.ts'
-
 /** The name that the tabs of one origin share: of the channel, of the lock, and of the guide's place in storage. */
 export const NAME = 'returning-ai-widget-token'
 
@@ -16,24 +14,22 @@ let first = true
 export function openChannel(hear: (notice: Notice) => void): void {
   if (!window.BroadcastChannel) return
   channel = new BroadcastChannel(NAME)
-  channel.addEventListener('message', ({ data }) => typeof data?.broker === 'string' && hear(data))
+  channel.addEventListener('message', ({ data }) => hear(Object(data)))
 }
 
 export function tell(notice: Notice): void {
+  // A channel has one origin, so there is none to name.
   const send = channel?.postMessage.bind(channel)
   send?.(notice)
 }
 
 /**
- * Lets one tab ask at a time; a frozen tab may keep the lock, so nobody waits for it for more than three seconds. The
- * first request of a page does not wait: the lock alone takes up to 54 ms.
+ * Lets one tab ask at a time, where the browser can. Nobody waits for the lock for more than three seconds, because a
+ * frozen tab may keep it. The first request of a page does not wait: the lock alone takes up to 54 ms.
  */
-export async function inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
-  if (first || !navigator.locks) {
-    first = false
-    return send()
-  }
-  const patience = new AbortController()
-  void pause(3_000).then(() => patience.abort())
-  return navigator.locks.request(NAME, { signal: patience.signal }, send).catch(send)
+export function inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
+  if (!first && navigator.locks && AbortSignal.timeout)
+    return navigator.locks.request(NAME, { signal: AbortSignal.timeout(3_000) }, send).catch(send)
+  first = false
+  return send()
 }
