@@ -115,6 +115,7 @@ describe('A widget that refuses every token', () => {
     await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(2)
     await page.clock.runFor(11_000)
     await good.evaluate(() => ask())
+    await page.clock.runFor(1_000)
     await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(3)
     expect(await bad.evaluate(() => received.length)).toBe(4)
   })

@@ -116,7 +116,8 @@ describe('A warning', () => {
     await page.addScript({ src: `${stage.broker.origin}/bridge.js` })
     await expect.poll(async () => (await warned()).length, eventually).toBe(1)
     await page.evaluate(() => returningAI.refresh())
-    await page.evaluate(() => returningAI.refresh())
+    // After two refusals in a row it waits.
+    await page.evaluate(() => Promise.all([returningAI.refresh(), clock.runFor(5_000)]))
     const tokenUrl = `${stage.broker.origin}/widget-token`
     expect(await warned()).toEqual([expect.stringMatching(`^returning-ai: ${code} at ${tokenUrl}: .+`)])
     expect((await warned()).join()).not.toContain('secret-token')

@@ -147,6 +147,8 @@ describe('A further request of the same widget', () => {
     await stage.ask(page)
     stage.broker.script = sameUntilRenewed
     late.letGo()
+    await expectHeard(stage, page, [['same'], ['same']])
+    await page.clock.runFor(1_000)
     await expectHeard(stage, page, [['same', 'renewed'], ['same']])
     await expectAsked(stage, 3)
   })
@@ -155,6 +157,7 @@ describe('A further request of the same widget', () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     await stage.ask(page)
+    await page.clock.runFor(300)
     await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
     await stage.ask(page)
     await expectFetchedInTime(page, 3)
@@ -190,6 +193,7 @@ describe('A further request of the same widget', () => {
     for (const times of [2, 3, 4, 5, 6]) {
       await page.clock.runFor(11_000)
       await stage.ask(page)
+      await page.clock.runFor(1_000)
       await expect.poll(async () => (await stage.heard(page))[0]?.length, eventually).toBe(times)
     }
     await expectAsked(stage, 6)
