@@ -30,7 +30,7 @@ export class RedisFault extends Error {
   }
 }
 
-export type RedisClient = ReturnType<typeof openClient>
+type RedisClient = ReturnType<typeof openClient>
 
 export interface Redis {
   /**
