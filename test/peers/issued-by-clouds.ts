@@ -58,6 +58,7 @@ export const issuedByClouds: Record<string, Issued> = {
     ],
   },
   'Azure AD B2C': {
+    jwksPath: '/example.onmicrosoft.com/B2C_1_signin/discovery/v2.0/keys',
     claims: {
       ver: '1.0',
       sub: '884408e1',
@@ -93,6 +94,7 @@ export const issuedByClouds: Record<string, Issued> = {
     ],
   },
   'Google IAP': {
+    jwksPath: '/iap/verify/public_key-jwk',
     algorithm: 'ES256',
     claims: {
       aud: '/projects/123456789/global/backendServices/987654321',
@@ -109,6 +111,7 @@ export const issuedByClouds: Record<string, Issued> = {
     ],
   },
   'Cloudflare Access': {
+    jwksPath: '/cdn-cgi/access/certs',
     claims: {
       aud: ['the-audience-tag-of-the-application'],
       email,

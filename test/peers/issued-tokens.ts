@@ -18,6 +18,8 @@ export interface Issued {
   /** The same user with a new email, and with a new name where that is in the token. */
   renamed: Claims
   refused: Refusal[]
+  /** Where a provider has its keys that has no discovery document at its issuer. */
+  jwksPath?: string
   /** RS256 unless said otherwise. */
   algorithm?: Algorithm
 }
@@ -36,12 +38,17 @@ export const unusable = (what: string, changes: Claims, outcome = 'email_missing
   changes,
   refusal: { code: 'identity_unusable', outcome },
 })
-/** For a provider that always says: false, and where it does not say. */
-export const unverified: Refusal[] = [false, undefined].map((value) => ({
-  what: `an email whose email_verified is ${value}`,
+const unverifiedEmail = (what: string, value?: boolean): Refusal => ({
+  what,
   changes: { email_verified: value },
   refusal: { code: 'email_unverified' },
-}))
+})
+
+/** For a provider that always says whether the email is verified. */
+export const unverified: Refusal[] = [
+  unverifiedEmail('an email that is not verified', false),
+  unverifiedEmail('a token that does not say whether the email is verified'),
+]
 
 /** The claims as the provider would sign them now. */
 export function completeClaims(issuer: string, claims: Claims): Claims {

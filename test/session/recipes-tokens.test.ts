@@ -26,12 +26,11 @@ function place(source: string, token: string): HeaderLines {
   return [kind === 'cookie' ? ['Cookie', `theme=dark; ${name}=${token}`] : [name, token]]
 }
 
-const pathOf = (url: string) => new URL(url).pathname
-
-/** Starts the provider so that the recipe's issuer, or its key set, is at the recipe's path. */
+/** Starts the provider with its issuer or its keys at the path that they really have. */
 function startProvider(name: string): Promise<IdentityProvider> {
-  const { SESSION_JWT_ISSUER: issuer = '', SESSION_JWT_JWKS_URL: jwks } = findRecipe(name).settings
-  if (jwks) return startIdentityProvider({ jwksPath: pathOf(jwks) })
+  const { jwksPath } = issuedTokens[name]!
+  if (jwksPath !== undefined) return startIdentityProvider({ jwksPath })
+  const { SESSION_JWT_ISSUER: issuer = '' } = findRecipe(name).settings
   return startIdentityProvider({ path: issuer.replace(/^https:\/\/[^/]+/, '') })
 }
 
