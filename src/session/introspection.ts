@@ -39,6 +39,7 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
   const { source, endpoint, clientId, clientSecrets, audiences = [], rememberMs } = options
   const findToken = createTokenSource(source)
   const ask = createAsk(options)
+  const issuer = 'issuer' in endpoint ? endpoint.issuer : undefined
   const secretsHash = hash('sha256', JSON.stringify(clientSecrets), 'base64url')
   return {
     mode: 'introspection',
@@ -47,7 +48,7 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
     remote: true,
     cookies: cookieNames(source),
     readCredential: (request) => findToken(request)?.token,
-    verify: async (token, signal) => readAnswer(await ask(token, signal), audiences),
+    verify: async (token, signal) => readAnswer(await ask(token, signal), { issuer, audiences }),
   }
 }
 
@@ -107,7 +108,13 @@ function isClientUnknown({ status, body }: OutboundAnswer): boolean {
   return status === 401 || (status === 400 && body.includes('"invalid_client"'))
 }
 
-function readAnswer(answer: OutboundAnswer, audiences: readonly string[]): VerifiedClaims {
+interface Expected {
+  /** Where the answer names an issuer, it must be this one. */
+  issuer?: string
+  audiences: readonly string[]
+}
+
+function readAnswer(answer: OutboundAnswer, { issuer, audiences }: Expected): VerifiedClaims {
   const { status, body } = answer
   if (status !== 200) throw readRefusal(status, body)
   if (isSigned(answer)) throw sourceUnavailable('answer_is_jwt')
@@ -115,7 +122,9 @@ function readAnswer(answer: OutboundAnswer, audiences: readonly string[]): Verif
   if (!isRecord(claims) || claims.active !== true) throw sessionInvalid('inactive')
   const expiresAt = requireLifetime(claims)
   if (!isFor(claims.aud, audiences)) throw sessionInvalid('claim_aud')
-  return { claims, issuer: typeof claims.iss === 'string' ? claims.iss : undefined, expiresAt }
+  const iss = claims.iss ?? undefined
+  if (issuer !== undefined && iss !== undefined && iss !== issuer) throw sessionInvalid('claim_iss')
+  return { claims, issuer: typeof iss === 'string' ? iss : undefined, expiresAt }
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   createIntrospectionVerifier,
   type IntrospectionVerifierOptions,
 } from '../../src/session/introspection.ts'
+import { useBroker } from '../peers/broker.ts'
 import { findMixups } from '../peers/crowd.ts'
 import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
@@ -181,6 +182,53 @@ describe('the audience of an answer', () => {
     const door = await open({ audiences: ['widgets', 'embed'] })
     expect(await door.ask(bearer('opaque'))).toMatchObject({ status })
   })
+})
+
+describe('the issuer of an answer', () => {
+  /** An authorization server that is found by its issuer, and whose answers have this one. */
+  async function openByIssuer(iss: unknown): Promise<Door> {
+    const document = { issuer: server.origin, introspection_endpoint: `${server.origin}/introspect` }
+    server.answer = (request, response) =>
+      answerJson(request.method === 'GET' ? document : { ...good, iss })(request, response)
+    return open({ endpoint: { issuer: server.origin } })
+  }
+
+  it.each<[string, (origin: string) => unknown]>([
+    ['is the configured one', (origin) => origin],
+    ['is missing', () => undefined],
+    ['is null', () => null],
+  ])('that %s makes a session', async (_name, issOf) => {
+    const door = await openByIssuer(issOf(server.origin))
+    expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 200, email: 'ann@example.com' })
+  })
+
+  it.each<[string, (origin: string) => unknown]>([
+    ['is another', () => 'https://other.example.com'],
+    ['has one slash more', (origin) => `${origin}/`],
+    ['is a list', (origin) => [origin]],
+  ])('that %s is refused with an outcome of its own', async (_name, issOf) => {
+    const door = await openByIssuer(issOf(server.origin))
+    expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 401, outcome: 'claim_iss' })
+  })
+})
+
+it('`username` is the email where SESSION_EMAIL_CLAIM names it', async () => {
+  const answer = { active: true, sub: 'user-1', username: 'ann@example.com' }
+  server.answer = answerJson(answer)
+  const { vendor, broker } = await useBroker({
+    SESSION_MODE: 'introspection',
+    SESSION_JWT_SECRET: undefined,
+    SESSION_INTROSPECTION_URL: server.origin,
+    SESSION_INTROSPECTION_CLIENT_ID: 'broker',
+    SESSION_INTROSPECTION_CLIENT_SECRET: 'secret-of-the-broker',
+    SESSION_EMAIL_CLAIM: 'email,username',
+  })
+  expect((await broker.askToken({ authorization: 'Bearer opaque' })).status).toBe(200)
+  server.answer = answerJson({ ...answer, username: 'ann' })
+  expect(await (await broker.askToken({ authorization: 'Bearer another' })).json()).toMatchObject({
+    code: 'identity_unusable',
+  })
+  expect(vendor.requests.map(({ headers }) => headers.email)).toEqual(['ann@example.com'])
 })
 
 const signedAnswer = (type: string) => (_request: unknown, response: ServerResponse) =>
