@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { createClient } from 'redis'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLocalCounter } from '../../src/http/counter.ts'
 import { networkOf } from '../../src/http/client-address.ts'
@@ -7,6 +8,7 @@ import { createRedis } from '../../src/outbound/redis.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { startSwitch } from '../peers/switch.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 let vendor: Vendor
@@ -221,6 +223,17 @@ describe('A counter in the process', () => {
   })
 })
 
+/** Mints for new users until one of them is counted there. */
+async function untilCounting(broker: RunningBroker, url: string): Promise<void> {
+  const probe = createRedis({ url, timeoutMs: 2_000 })
+  await vi.waitFor(async () => {
+    const sub = randomUUID()
+    const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
+    expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
+  })
+  probe.close()
+}
+
 describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, () => {
   let redis: RedisServer
 
@@ -232,13 +245,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
   /** A broker whose Redis is connected: what it minted before counted for itself. */
   async function startShared(environment: Record<string, string> = {}): Promise<RunningBroker> {
     const broker = await start({ REDIS_URL: redis.url, ...environment })
-    const probe = createRedis({ url: redis.url, timeoutMs: 2_000 })
-    await vi.waitFor(async () => {
-      const sub = randomUUID()
-      const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
-      expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
-    })
-    probe.close()
+    await untilCounting(broker, redis.url)
     return broker
   }
 
@@ -265,6 +272,24 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     await Promise.all(asked)
   })
 
+  it('share the limit again after a swap of roles, by a new connection', async () => {
+    const successor = await createRedisServer()
+    await successor.start()
+    const address = await startSwitch(Number(new URL(redis.url).port))
+    const settings = { REDIS_URL: address.url, RATE_LIMIT_PER_MINUTE: '5' }
+    const brokers = [await startShared(settings), await startShared(settings)]
+    const admin = await createClient({ url: redis.url }).connect()
+    const { port } = new URL(successor.url)
+    await admin.sendCommand(['REPLICAOF', '127.0.0.1', port])
+    address.target.port = Number(port)
+    for (const broker of brokers) await untilCounting(broker, successor.url)
+    const seen: number[] = []
+    for (let round = 0; round < 6; round += 1)
+      for (const broker of brokers) seen.push(...(await statuses(1, broker)))
+    expect(seen).toEqual([...Array<number>(5).fill(200), ...Array<number>(7).fill(429)])
+    admin.destroy()
+  })
+
   it('count on their own while it is away, say so once, and say once that it is back', async () => {
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
@@ -272,7 +297,9 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     const said = () => storeLines(broker).slice(before)
     await redis.kill()
     expect(await statuses(5, broker)).toEqual(Array(5).fill(200))
-    expect(said()).toMatchObject([{ level: 'warn', counting: 'local', outcome: 'redis_offline' }])
+    // A busy machine may miss the deadline of the first.
+    const outcome = expect.stringMatching(/^redis_(offline|timeout)$/)
+    expect(said()).toMatchObject([{ level: 'warn', counting: 'local', outcome }])
     await redis.start()
     const grace = await bearer({ sub: 'grace', email: 'grace@example.com' })
     await vi.waitFor(async () => {

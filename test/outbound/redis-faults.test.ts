@@ -1,4 +1,4 @@
-import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { once } from 'node:events'
 import { createClient } from 'redis'
@@ -6,27 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createRedis, RedisFault, type Redis } from '../../src/outbound/redis.ts'
 import { makeCertificates, opensslMissing } from '../peers/certificates.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
-
-/** An address whose connections go to the port of the moment, as a service name does when roles are swapped. */
-async function startSwitch(port: number) {
-  const sockets = new Set<Socket>()
-  const target = { port }
-  const server = createServer((socket) => {
-    const upstream = connect(target.port, '127.0.0.1')
-    for (const end of [socket, upstream]) sockets.add(end.on('error', () => undefined))
-    socket.pipe(upstream).pipe(socket)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    target,
-    close() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    },
-  }
-}
+import { startSwitch } from '../peers/switch.ts'
 
 const outcomeOf = (work: Promise<unknown>) =>
   work.then(
@@ -91,7 +71,6 @@ describe.skipIf(redisMissing)(`the faults of a Redis ${redisMissing ?? ''}`, () 
     expect(await check.get('key')).toBe('3')
     check.destroy()
     redis.close()
-    address.close()
     await successor.close()
   })
 })

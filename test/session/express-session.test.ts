@@ -8,6 +8,7 @@ import { everybody, findMixups } from '../peers/crowd.ts'
 import { atEnd } from '../peers/clean-up.ts'
 import { openDoor, policy, type Door } from '../peers/door.ts'
 import { watchRedis } from '../peers/monitor.ts'
+import { startRespServer } from '../peers/resp.ts'
 import { openShop, shopSecret, type Shop } from '../peers/shop.ts'
 
 const anHourAgo = new Date(Date.now() - 3_600_000).toISOString()
@@ -322,5 +323,36 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       await own.kill()
       expect(await door.ask([cookie])).toEqual({ ...outage, outcome: 'redis_offline' })
     })
+  })
+})
+
+describe('A store that refuses the broker is an outage whose outcome says why', () => {
+  test.each([
+    ['a cluster that keeps the key elsewhere', '-MOVED 3999 127.0.0.1:6381', 'redis_moved'],
+    ['a cluster that is moving the key', '-ASK 3999 127.0.0.1:6381', 'redis_moved'],
+    ['a cluster that is down', '-CLUSTERDOWN The cluster is down', 'redis_moved'],
+    ['a server that wants a login', '-NOAUTH Authentication required.', 'redis_auth'],
+    [
+      'a user without the right to read',
+      "-NOPERM this user has no permissions to run the 'get' command",
+      'redis_permission',
+    ],
+    [
+      'a replica that takes no writes',
+      "-READONLY You can't write against a read only replica.",
+      'redis_readonly',
+    ],
+    ['a server that is still loading', '-LOADING Redis is loading the dataset in memory', 'redis_refused'],
+  ])('%s', async (_name, reply, outcome) => {
+    const storeUrl = await startRespServer(reply)
+    const settings = { prefix: 'sess:', secrets: [shopSecret], cookie: 'connect.sid', timeoutMs: 10_000 }
+    const logger = createLogger({ level: 'silent' })
+    const verifier = createExpressSessionVerifier({ storeUrl, ...settings, identity, logger })
+    atEnd(() => verifier.close())
+    const door = await openDoor([verifier])
+    const cookie = `connect.sid=${encodeURIComponent(`s:${sign('an-id', shopSecret)}`)}`
+    const refusal = { status: 503, code: 'session_source_unavailable', outcome, retryAfter: '5' }
+    expect(await door.ask([['Cookie', cookie]])).toEqual(refusal)
+    expect(await door.ask([['Cookie', cookie]])).toEqual(refusal)
   })
 })

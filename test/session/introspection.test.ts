@@ -184,15 +184,15 @@ describe('the audience of an answer', () => {
   })
 })
 
-describe('the issuer of an answer', () => {
-  /** An authorization server that is found by its issuer, and whose answers have this one. */
-  async function openByIssuer(iss: unknown): Promise<Door> {
-    const document = { issuer: server.origin, introspection_endpoint: `${server.origin}/introspect` }
-    server.answer = (request, response) =>
-      answerJson(request.method === 'GET' ? document : { ...good, iss })(request, response)
-    return open({ endpoint: { issuer: server.origin } })
-  }
+/** An authorization server that is found by its issuer, and whose answers have this one. */
+async function openByIssuer(iss: unknown): Promise<Door> {
+  const document = { issuer: server.origin, introspection_endpoint: `${server.origin}/introspect` }
+  server.answer = (request, response) =>
+    answerJson(request.method === 'GET' ? document : { ...good, iss })(request, response)
+  return open({ endpoint: { issuer: server.origin } })
+}
 
+describe('the issuer of an answer', () => {
   it.each<[string, (origin: string) => unknown]>([
     ['is the configured one', (origin) => origin],
     ['is missing', () => undefined],
