@@ -13,6 +13,7 @@ import { answerOpenApi } from './routes/openapi/document.ts'
 import { createAssets, type PageOptions } from './routes/page.ts'
 import { answerHealthz, answerReadyz } from './routes/probes.ts'
 import { issueEmbedToken } from './routes/embed-token.ts'
+import { refuseServedSecrets } from './routes/served-secrets.ts'
 import type { TokenRouteDependencies } from './routes/token-request.ts'
 import { issueWidgetToken } from './routes/widget-token.ts'
 import type { TokenIssuer } from './returning-ai/issuer.ts'
@@ -33,13 +34,15 @@ export interface AppDependencies extends TokenRouteDependencies {
   logger: Logger
   metrics?: Metrics
   page: PageOptions
+  /** None of them may be in what anyone can fetch. */
+  secrets: readonly string[]
 }
 
 /** The broker as a function of its dependencies. The order of these lines is the security policy. */
 export function createApp(dependencies: AppDependencies): Express {
   const { allowedOrigins, ownOrigins, trustedProxies, lifecycle, limits, logger, metrics, page } =
     dependencies
-  const { sessions, signin, accessKey } = dependencies
+  const { sessions, signin, accessKey, secrets } = dependencies
   const trusted = { allowed: allowedOrigins, own: ownOrigins }
   const app = createExactRouter(trustedProxies)
 
@@ -56,6 +59,7 @@ export function createApp(dependencies: AppDependencies): Express {
 
   // Anyone.
   const assets = createAssets(page)
+  refuseServedSecrets(assets, secrets)
   for (const { path, handlers } of assets) openRoute(path, handlers)
   openRoute('/openapi.json', answerOpenApi({ signin, accessKey, assets, publicUrls: page.publicUrls }))
   openRoute('/healthz', answerHealthz)

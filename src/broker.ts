@@ -28,10 +28,18 @@ interface BrokerOptions {
   /** Whether the page offers a sign-in form, as the demo's does. */
   signInForm?: boolean
   metrics?: Metrics
+  /** Receives the secrets that a file now holds, before they are used. */
+  seekSecrets?: (secrets: readonly string[]) => void
 }
 
 /** Wires the parts according to the configuration. Opens no port and reads no environment. */
-export function createBroker({ config, logger, signInForm = false, metrics }: BrokerOptions): Broker {
+export function createBroker({
+  config,
+  logger,
+  signInForm = false,
+  metrics,
+  seekSecrets,
+}: BrokerOptions): Broker {
   const { vendor, proxy } = config
   if (config.sessions.identity.requireVerifiedEmail === false) warnOfUnverifiedEmails(logger)
   const outbound = {
@@ -85,9 +93,11 @@ export function createBroker({ config, logger, signInForm = false, metrics }: Br
       signInForm,
       publicUrls: config.publicUrls,
     },
+    secrets: config.secrets,
   })
   /** Takes the secrets that a file now holds. Everything else of the configuration is as it was at start. */
   function applySecrets(changed: Config): void {
+    seekSecrets?.(changed.secrets)
     doors.replace(changed)
     probe?.run()
     limits.useRedis(changed.rateLimit.redisUrl)

@@ -6,7 +6,8 @@ import { ConfigError, type Config } from './config/config.ts'
 import { loadWithEnvFile } from './config/env-file.ts'
 import { createMetrics, type Exposition } from './telemetry/metrics.ts'
 import { createHttpServer } from './http/http-server.ts'
-import { createLogger, describeError } from './telemetry/logger.ts'
+import { createGuardedLog, TripwireError } from './telemetry/guarded-log.ts'
+import { describeError } from './telemetry/logger.ts'
 import { createAdminApp } from './routes/admin.ts'
 import { createShutdown } from './shutdown.ts'
 
@@ -19,18 +20,18 @@ const backlog = 4_096
 const flushTimeoutMs = 500
 
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))
-const config = loadConfigOrExit()
+const config = orExit(() => loadWithEnvFile(process.env))
 if (checksOnly) {
   process.stdout.write('The configuration is usable.\n')
   process.exit(0)
 }
 
-const logger = createLogger({ level: config.logLevel })
+const { logger, seek: seekSecrets } = orExit(() => createGuardedLog(config.logLevel, config.secrets))
 process.on('uncaughtException', exitAfterBug)
 for (const { event, name, message } of config.warnings) logger.warn({ event }, `${name} ${message}`)
 
 const observed = config.adminListen && (await createMetrics())
-const broker = createBroker({ config, logger, metrics: observed?.metrics })
+const broker = orExit(() => createBroker({ config, logger, metrics: observed?.metrics, seekSecrets }))
 const server = createHttpServer(broker.app, logger)
 await listen(server, config.listen, 'PORT or HOST')
 if (observed) await startAdmin(observed.exposition)
@@ -57,11 +58,12 @@ function asksForCheckOrExit(given: readonly string[]): boolean {
   return given.length > 0
 }
 
-function loadConfigOrExit(): Config {
+/** Ends the process with the message alone if the operator must act before it can start. */
+function orExit<Result>(work: () => Result): Result {
   try {
-    return loadWithEnvFile(process.env)
+    return work()
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    if (!(error instanceof ConfigError || error instanceof TripwireError)) throw error
     process.stderr.write(`${error.message}\n`)
     process.exit(1)
   }

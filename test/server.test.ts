@@ -10,7 +10,7 @@ import { signSession, validEnvironment } from './peers/broker.ts'
 import { send, sendBytes } from './peers/exchange.ts'
 import { listen, portOf } from './peers/listen.ts'
 import { expectProblem } from './peers/promises.ts'
-import { spawnBroker, startProcess, type SpawnedBroker } from './peers/process.ts'
+import { asModule, spawnBroker, startProcess, type SpawnedBroker } from './peers/process.ts'
 import { startVendor, type Vendor } from './peers/vendor.ts'
 
 let vendor: Vendor
@@ -282,8 +282,6 @@ async function startGate() {
   const reached = once(gate, 'request')
   return { url, reached, open: () => void reached.then(([, response]) => response.end()) }
 }
-
-const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
 
 /** Loads the broker only when this address answers. */
 function holdImports(url: string): string {

@@ -21,6 +21,8 @@ type PageConfig = Omit<PageConfigAnswer, 'bridgeIntegrity' | 'fastStart' | 'publ
 export interface AssetRoute {
   path: string
   handlers: RequestHandler[]
+  /** What is served, without content encoding. */
+  content?: Buffer
 }
 
 const html = 'text/html; charset=utf-8'
@@ -68,33 +70,24 @@ function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): Asse
   const config: PageConfigAnswer = { ...pageConfig, ...embed, publicUrls, version }
   const onPage = pageHeaders(pageConfig.widgetOrigin)
   return [
-    { path: '/', handlers: [onPage, serveFile('index.html', html)] },
-    ...pageModules.map((name) => ({ path: `/${name}`, handlers: [onPage, serveFile(name, javascript)] })),
-    { path: '/page.css', handlers: [onPage, serveFile('page.css', 'text/css; charset=utf-8')] },
-    {
-      path: '/config.json',
-      handlers: [
-        dataHeaders,
-        serveAsset({
-          type: 'application/json; charset=utf-8',
-          cacheControl: 'no-cache',
-          ...compress(JSON.stringify(config)),
-        }),
-      ],
-    },
+    routeAsset('/', [onPage], readFile('index.html', html)),
+    ...pageModules.map((name) => routeAsset(`/${name}`, [onPage], readFile(name, javascript))),
+    routeAsset('/page.css', [onPage], readFile('page.css', 'text/css; charset=utf-8')),
+    routeAsset('/config.json', [dataHeaders], {
+      type: 'application/json; charset=utf-8',
+      cacheControl: 'no-cache',
+      ...compress(JSON.stringify(config)),
+    }),
   ]
 }
 
 /** A script for other sites, under a name that follows us and under one whose bytes never change. */
 function scriptRoutes(name: string): AssetRoute[] {
-  const serve = (cacheControl: string) => [
-    scriptHeaders,
-    openToAll,
-    serveFile(`${name}.js`, javascript, cacheControl),
-  ]
+  const route = (path: string, cacheControl: string) =>
+    routeAsset(path, [scriptHeaders, openToAll], readFile(`${name}.js`, javascript, cacheControl))
   return [
-    { path: `/${name}.js`, handlers: serve('public, max-age=300') },
-    { path: `/${name}-${version}.js`, handlers: serve('public, max-age=31536000, immutable') },
+    route(`/${name}.js`, 'public, max-age=300'),
+    route(`/${name}-${version}.js`, 'public, max-age=31536000, immutable'),
   ]
 }
 
@@ -113,11 +106,11 @@ const refuseWithdrawn: RequestHandler = () => {
   throw new Problem('not_found', { diagnosis: { outcome: 'version_withdrawn' } })
 }
 
-function serveFile(name: string, type: string, cacheControl = 'no-cache'): RequestHandler {
-  return serveAsset({ type, cacheControl, ...readEncodings(name) })
+function routeAsset(path: string, headers: RequestHandler[], asset: Asset): AssetRoute {
+  return { path, handlers: [...headers, serveAsset(asset)], content: asset.identity }
 }
 
-function readEncodings(name: string): Pick<Asset, 'identity' | 'br' | 'gzip'> {
+function readFile(name: string, type: string, cacheControl = 'no-cache'): Asset {
   const read = (ending: string) => readFileSync(new URL(`${name}${ending}`, built))
-  return { identity: read(''), br: read('.br'), gzip: read('.gz') }
+  return { type, cacheControl, identity: read(''), br: read('.br'), gzip: read('.gz') }
 }

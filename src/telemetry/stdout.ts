@@ -15,23 +15,26 @@ export interface Stdout extends DestinationStream {
   flushSync(): void
 }
 
+/** What a piece of lines becomes before it leaves. */
+type Guard = (lines: string) => string
+
+/** Where the pieces go. */
+interface Sink {
+  write(lines: string): unknown
+  flush(done: (error?: Error) => void): void
+}
+
 /**
  * Writes to standard output in pieces of many lines, each line at most 250 ms late. Never blocks: a reader
  * that is slow or gone costs log lines, not requests. pino's own pieces (`minLength`) are copied whole at
  * each line.
  */
-export function createStdout(): Stdout {
-  // With a minLength of 0, `flush` calls back too early.
-  const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
-  stdout.on('error', () => undefined)
-  // pino calls it when the process ends. The original would write into a half-written line and could wait for
-  // a reader forever.
-  stdout.flushSync = () => undefined
+export function createStdout(guard: Guard = (lines) => lines, sink: Sink = openStdout()): Stdout {
   const batch = createBatch({ size: linesPerPiece, lingerMs, settled: passOn })
   let lines: string[] = []
 
   function passOn(): void {
-    if (lines.length > 0) stdout.write(lines.join(''))
+    if (lines.length > 0) sink.write(guard(lines.join('')))
     lines = []
   }
 
@@ -40,8 +43,18 @@ export function createStdout(): Stdout {
     defer: batch.add,
     flush(done) {
       batch.settle()
-      stdout.flush(done)
+      sink.flush(done)
     },
     flushSync: batch.settle,
   }
+}
+
+function openStdout(): Sink {
+  // With a minLength of 0, `flush` calls back too early.
+  const stdout = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: maxWaitingBytes })
+  stdout.on('error', () => undefined)
+  // pino calls it when the process ends. The original would write into a half-written line and could wait for
+  // a reader forever.
+  stdout.flushSync = () => undefined
+  return stdout
 }

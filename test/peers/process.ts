@@ -8,6 +8,9 @@ import { atEnd } from './clean-up.ts'
 
 const entry = join(import.meta.dirname, '../../dist/server.js')
 
+/** A module for `--import`, given as its text. */
+export const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
+
 interface Options {
   args?: readonly string[]
   nodeArgs?: readonly string[]

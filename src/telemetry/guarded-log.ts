@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import { createLogger, type Logger } from './logger.ts'
+import { createStdout } from './stdout.ts'
+import { createTripwire, type Tripwire } from './tripwire.ts'
+
+/** The log cannot be trusted to hold secrets back. */
+export class TripwireError extends Error {}
+
+interface GuardedLog {
+  logger: Logger
+  /** Keeps these secrets out of the log as well. */
+  seek: Tripwire['seek']
+}
+
+/**
+ * The log of the process, on standard output, which no line with one of these secrets leaves. Throws
+ * `TripwireError` if a secret of its own gets through.
+ */
+export function createGuardedLog(level: string, secrets: readonly string[]): GuardedLog {
+  const { guard, seek } = createTripwire(secrets)
+  const canary = randomBytes(24).toString('base64url')
+  seek([canary])
+  if (!isCaught(canary, guard)) throw new TripwireError('The log does not hold secrets back.')
+  return { logger: createLogger({ level, destination: createStdout(guard) }), seek }
+}
+
+/** Whether a line with this secret is replaced on the way that every line takes. */
+function isCaught(canary: string, guard: Tripwire['guard']): boolean {
+  let written = ''
+  const memory = {
+    write: (text: string) => (written += text),
+    flush: (done: () => void) => done(),
+  }
+  const logger = createLogger({ level: 'info', destination: createStdout(guard, memory) })
+  logger.info({ canary })
+  logger.info({ event: 'canary' })
+  logger.flush()
+  return !written.includes(canary) && /secret_in_log.*\n.*"event":"canary"/.test(written)
+}
