@@ -6,19 +6,25 @@ import { version } from '../src/routes/page.ts'
 const read = (name: string) => readFileSync(new URL(`../dist/public/${name}`, import.meta.url))
 const bridge = read('bridge.js')
 
-// The fingerprint of each released version. Before a release, a change of the bundle changes the last line; after it,
-// the version in package.json has to change too: `/bridge-<version>.js` is cached for a year and pinned by its hash.
-const FINGERPRINTS: Record<string, string> = {
-  '2.0.0': '7bvHGrt5QS2Ogb0eNQXyfn5fRv5PJKZFF5yiIevfyV4',
+// The fingerprints of each released version. Before a release, a change of a bundle changes the last line; after it,
+// the version in package.json has to change too: `/bridge-<version>.js` and `/embed-<version>.js` are cached for a
+// year and pinned by their hashes.
+const FINGERPRINTS: Record<string, Record<string, string>> = {
+  '2.0.0': {
+    'bridge.js': '7bvHGrt5QS2Ogb0eNQXyfn5fRv5PJKZFF5yiIevfyV4',
+    'embed.js': 'S0jGEtYv1h6cL_PScAvWb7MqK68iHJ38ZwAP6Ezqc58',
+  },
 }
+
+describe('The bytes of the public scripts', () => {
+  test.each(['bridge.js', 'embed.js'])('change only together with the version: %s', (name) => {
+    expect(FINGERPRINTS[version]?.[name]).toBe(createHash('sha256').update(read(name)).digest('base64url'))
+  })
+})
 
 describe('The bytes of the bridge', () => {
   test('are at most 5 KB as served with gzip', () => {
     expect(read('bridge.js.gz').length).toBeLessThanOrEqual(5 * 1024)
-  })
-
-  test('change only together with the version', () => {
-    expect(FINGERPRINTS[version]).toBe(createHash('sha256').update(bridge).digest('base64url'))
   })
 
   test('are plain ASCII, so that no charset header changes them', () => {

@@ -20,7 +20,12 @@ const runHere = [demo, 'npm run build', 'npm start', checkConfig, fault]
 
 const needsDocker =
   'There is no Docker where the tests run: test/image/ builds and runs the image without it.'
+const needsRelease = 'It needs a published release: test/deploy/release.test.ts checks the workflow.'
+const release = 'ghcr.io/example/token-broker:2.0.0'
 const runElsewhere: Record<string, string> = {
+  [`cosign verify ${release} --certificate-oidc-issuer https://token.actions.githubusercontent.com --certificate-identity https://github.com/example/token-broker/.github/workflows/release.yml@refs/tags/v2.0.0`]:
+    needsRelease,
+  [`gh attestation verify oci://${release} --repo example/token-broker`]: needsRelease,
   'npm ci && npm test': 'This suite is what it runs. CI begins with it.',
   'npm run doctor -- --url https://app.example.com/widgets/ --email you@example.com':
     'It needs a deployment: test/doctor/ gives it one.',

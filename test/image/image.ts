@@ -57,7 +57,9 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
       ([, name]) => name!,
     )
     expect(fetched.filter((name) => name.includes('express')).length).toBeGreaterThan(0)
-    expect(fetched.filter((name) => /chromium|chrome|firefox|webkit/.test(name))).toEqual([])
+    expect(
+      fetched.filter((name) => /\/(chromium|puppeteer|playwright|electron|\w+driver)\/-\//.test(name)),
+    ).toEqual([])
   })
 
   it(`adds at most ${mostMegabytes} MB to Debian and Node`, async () => {
