@@ -165,6 +165,13 @@ export const eventOutcomes = {
   },
 }
 
+/** What a word says of a request with this code; undefined if it is none of its words. */
+export function meaningOf(code: string, word: string): string | undefined {
+  const words = Object.entries<Record<string, string>>(outcomes).find(([name]) => name === code)?.[1] ?? {}
+  const fits = (known: string) => (known.endsWith('…') ? word.startsWith(known.slice(0, -1)) : word === known)
+  return Object.entries(words).find(([known]) => fits(known))?.[1]
+}
+
 type Table = typeof outcomes
 
 /** The words of one code. */

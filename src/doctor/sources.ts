@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { sign } from 'cookie-signature'
 import type { Config } from '../config/config.ts'
 import type { HttpClient } from '../outbound/client.ts'
+import { meaningOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 import { createVerifier, type ModeSettings } from '../session/modes.ts'
 import { silentLogger } from '../telemetry/logger.ts'
@@ -30,12 +31,12 @@ export async function checkSessionSource(config: Config, { client }: Patient): P
   return (isOtherSide(worst) ? failOtherSide : fail)(seen.join('; '), adviceFor(worst))
 }
 
-/** A wrong address or credential is the operator's; silence and 5xx are the source's. */
+/** What no setting of the broker changes: the source is silent or broken. */
+const faultsOfSource =
+  /^(connect_|dns_|reset|timeout|tls_|protocol_|body_too_large|answer_status_5|discovery_status_5|redis_(offline|timeout|tls))/
+
 function isOtherSide({ verdict, outcome }: Reply): boolean {
-  const ours = /^(answer_status_4|answer_not|answer_moved|client_refused|key_unknown|redis_refused)/.test(
-    outcome,
-  )
-  return verdict === 'unavailable' && !ours
+  return verdict === 'unavailable' && faultsOfSource.test(outcome)
 }
 
 function adviceFor({ mode, verdict, outcome }: Reply): string {
@@ -47,7 +48,8 @@ function adviceFor({ mode, verdict, outcome }: Reply): string {
     introspection: 'SESSION_INTROSPECTION_URL and the client of the broker there',
     'express-session': 'SESSION_STORE_URL',
   }
-  return `Check ${settings[mode]}, and that this machine reaches it (${outcome}).`
+  const meaning = meaningOf('session_source_unavailable', outcome) ?? ''
+  return `${meaning} Check ${settings[mode]}, and that this machine reaches it.`.trim()
 }
 
 async function askMode(settings: ModeSettings, config: Config, client: HttpClient): Promise<Reply> {

@@ -185,6 +185,7 @@ describe('session_source with forward-auth', () => {
   it.each([
     ['a user', answerJson({ email: 'ada@example.com' }), 1, 'accepted'],
     ['404', answerJson({}, 404), 1, 'answer_status_404'],
+    ['a redirect for good', answerJson({}, 301), 1, 'answer_moved'],
     ['500', answerJson({}, 500), 2, 'answer_status_500'],
   ])('fails when a caller without a session gets %s', async (_what, answer, exitCode, seen) => {
     app.answer = answer
@@ -232,6 +233,16 @@ describe('session_source with tokens of a provider', () => {
     expect(code).toBe(1)
   })
 
+  it('fails when its address is that of another document, and says of which', async () => {
+    app.answer = answerJson({ jwks_uri: `${app.origin}/jwks` })
+    const { code, find } = await examine({ ...jwt(), SESSION_JWT_JWKS_URL: `${app.origin}/.well-known` })
+    expect(find('session_source')).toMatchObject({
+      status: 'fail',
+      advice: expect.stringMatching(/discovery document.* Check SESSION_JWT_JWKS_URL/),
+    })
+    expect(code).toBe(1)
+  })
+
   it('fails with exit code 2 when it does not answer', async () => {
     const { code, find } = await examine({ ...jwt(), SESSION_JWT_JWKS_URL: 'http://127.0.0.1:9/jwks' })
     expect(find('session_source').status).toBe('fail')
@@ -265,6 +276,15 @@ describe.skipIf(redisMissing)('session_source with the store of express-session'
     const away = await examine(store)
     expect([good.find('session_source').status, good.code]).toEqual(['pass', 0])
     expect([away.find('session_source').status, away.code]).toEqual(['fail', 2])
+  })
+
+  it('fails when Redis refuses the password', async () => {
+    const redis = await createRedisServer(['--requirepass', 'planted-password'])
+    await redis.start()
+    const store = { SESSION_MODE: 'express-session', SESSION_STORE_URL: redis.url }
+    const { code, find } = await examine({ ...store, SESSION_SECRET: 'planted-cookie-secret' })
+    expect(find('session_source').seen).toContain('redis_auth')
+    expect(code).toBe(1)
   })
 })
 

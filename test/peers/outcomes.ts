@@ -1,9 +1,8 @@
-import { eventOutcomes, outcomes } from '../../src/outcomes.ts'
+import { eventOutcomes, meaningOf, outcomes } from '../../src/outcomes.ts'
 
 /** Whether `docs/problems.md` has this word of the log under this code. */
 export function isOutcomeOf(code: string, word: string): boolean {
-  const known = Object.keys(Object.entries(outcomes).find(([name]) => name === code)?.[1] ?? {})
-  return known.some((each) => (each.endsWith('…') ? word.startsWith(each.slice(0, -1)) : word === each))
+  return meaningOf(code, word) !== undefined
 }
 
 /** Whether it has this word at all. */
