@@ -2,12 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findEngines } from './browser/engines/installed.ts'
 
 const root = join(import.meta.dirname, '..')
 
 /** What all tests need: a build to start processes from, and a temporary folder of their own, gone at the end. */
 export function setup(): () => void {
   build()
+  const { running, missing } = findEngines()
+  process.stdout.write([`Browsers: ${running.join(', ')}`, ...missing, ''].join('\n'))
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-'))
   process.env.TMPDIR = folder
   return () => rmSync(folder, { recursive: true, force: true })

@@ -99,7 +99,7 @@ describe('A widget that refuses every token', () => {
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const [bad, good] = [await stage.frame(page, 'w1'), await stage.frame(page, 'w2')]
     for (let round = 0; round < 4; round += 1) {
-      await bad.evaluate(() => ask())
+      await stage.ask(page, 'w1')
       if (round < 3) {
         const times = round + 2
         const heard = async () => {
@@ -111,10 +111,10 @@ describe('A widget that refuses every token', () => {
     }
     await page.clock.runFor(10_000)
     await expectSeen(page, 'error', { code: 'token_refused', retrying: false })
-    await good.evaluate(() => ask())
+    await stage.ask(page, 'w2')
     await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(2)
     await page.clock.runFor(11_000)
-    await good.evaluate(() => ask())
+    await stage.ask(page, 'w2')
     await page.clock.runFor(1_000)
     await expect.poll(() => good.evaluate(() => received.length), eventually).toBe(3)
     expect(await bad.evaluate(() => received.length)).toBe(4)

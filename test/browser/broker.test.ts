@@ -2,8 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { RequestListener } from 'node:http'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
-import type { Engine } from './engines/engine.ts'
-import { launchEngine } from './engines/launch.ts'
+import { useEngine } from './engines/launch.ts'
 import { eventually } from './expect.ts'
 import { openPage, type Page } from './page.ts'
 import { startSite, type Site } from './sites.ts'
@@ -12,7 +11,6 @@ import { startSite, type Site } from './sites.ts'
 // and a stranger's.
 
 const sandbox = createSandbox()
-let engine: Engine
 let vendor: Site
 let api: Site
 let customer: Site
@@ -37,7 +35,9 @@ const servePage: RequestListener = (_request, response) => {
   const head = `<script>
     document.cookie = '${cookie}'
     window.faults = []
-    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => faults.push(blockedURI))
+    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+      if (!blockedURI.endsWith('/favicon.ico')) faults.push(blockedURI)
+    })
   </script>`
   response
     .writeHead(200, { 'content-type': 'text/html' })
@@ -58,7 +58,6 @@ const serveVendor: RequestListener = (request, response) => {
 const portOf = ({ origin }: Site) => new URL(origin).port
 
 beforeAll(async () => {
-  engine = await launchEngine()
   vendor = await startSite('vendor.localhost', serveVendor)
   api = await startSite('127.0.0.1', whoAmI)
   customer = await startSite('app.customer.localhost', servePage)
@@ -74,7 +73,6 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await engine.close()
   await broker.close()
   await Promise.all([vendor, api, customer, stranger].map((site) => site.close()))
 })
@@ -83,7 +81,7 @@ beforeEach(async () => {
   sandbox.requests.length = 0
   accepted.length = 0
   session = ''
-  page = openPage('app', await engine.open())
+  page = openPage('app', await (await useEngine()).open())
 })
 
 afterEach(() => page.close())

@@ -1,31 +1,25 @@
-import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSandbox } from '../../src/sandbox/sandbox.ts'
-import { listen } from '../peers/listen.ts'
-import type { Engine } from './engines/engine.ts'
-import { launchEngine } from './engines/launch.ts'
+import { useEngine } from './engines/launch.ts'
 import { eventually } from './expect.ts'
 import { openPage } from './page.ts'
 import { startSite, type Site } from './sites.ts'
 
 const sandbox = createSandbox()
-let engine: Engine
-let vendor: string
+let vendor: Site
 let shop: Site
 let markup = ''
 
 beforeAll(async () => {
-  engine = await launchEngine()
-  vendor = await listen(createServer(sandbox.app))
+  vendor = await startSite('vendor.localhost', sandbox.app)
   shop = await startSite('shop.localhost', (_request, response) => {
     response.setHeader('Content-Type', 'text/html')
-    response.end(`${markup}<script src="${vendor}/assets/rai-widget.iife.js"></script>`)
+    response.end(`${markup}<script src="${vendor.origin}/assets/rai-widget.iife.js"></script>`)
   })
 })
 
 afterAll(async () => {
-  await engine.close()
-  await shop.close()
+  await Promise.all([shop, vendor].map((site) => site.close()))
 })
 
 const tags = ['store', 'channel', 'milestone', 'social', 'currency', 'custom']
@@ -36,7 +30,7 @@ async function visit(embedToken: string) {
   markup = tags
     .map((tag) => `<rai-${tag}-widget ${ids} embed-token="${embedToken}"></rai-${tag}-widget>`)
     .join('')
-  const page = openPage('shop', await engine.open())
+  const page = openPage('shop', await (await useEngine()).open())
   await page.goto(shop.origin)
   const findStates = () =>
     page.evaluate(() =>

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { expect } from 'vitest'
 import { followDocuments, type RemoteDocument } from './documents.ts'
-import { launchEngine } from './engines/launch.ts'
+import { useEngine } from './engines/launch.ts'
 import { openPage, type Page } from './page.ts'
 import { startScriptedBroker, type ScriptedBroker } from './scripted-broker.ts'
 import { startSite, type Site } from './sites.ts'
@@ -63,7 +63,7 @@ export async function startStage(): Promise<Stage> {
   const sites = [customer, broker, vendor, stranger]
   const documents = new Set<RemoteDocument>()
   for (const { server } of [vendor, stranger]) followDocuments(server, documents)
-  const engine = await launchEngine()
+  const engine = await useEngine()
   const opened: Page[] = []
   let lastSite = 0
 
@@ -78,6 +78,7 @@ export async function startStage(): Promise<Stage> {
     await page.goto(`${customer.origin.replace('customer.localhost', site)}/${id}`)
     return page
   }
+  const closePages = () => Promise.all(opened.splice(0).map((page) => page.close()))
   const documentsOf = ({ id }: Page) =>
     [...documents].filter(({ tab }) => tab === id).sort((one, two) => idOf(one).localeCompare(idOf(two)))
   const frame: Stage['frame'] = async (page, id = 'w1') => {
@@ -111,11 +112,11 @@ export async function startStage(): Promise<Stage> {
           .map(hear),
       ),
     reset: async () => {
+      await closePages()
       broker.reset()
-      await Promise.all(opened.splice(0).map((page) => page.close()))
     },
     close: async () => {
-      await engine.close()
+      await closePages()
       await Promise.all(sites.map((site) => site.close()))
     },
   }

@@ -2,8 +2,8 @@
 export interface Engine {
   /** Opens an empty tab in a window of its own, which is visible like every other one. */
   open(): Promise<Tab>
-  /** Ends the browser and whatever it needed. */
-  close(): Promise<void>
+  /** Ends the browser and whatever it needed, at once. */
+  kill(): void
 }
 
 export interface Tab {

@@ -1,6 +1,44 @@
-import type { Engine } from './engine.ts'
-import { launchChromiumEngine } from './puppeteer.ts'
+import { inject } from 'vitest'
+import type { Engine, Tab } from './engine.ts'
+import type { EngineName } from './installed.ts'
+import { launchChromiumEngine, launchFirefox } from './puppeteer.ts'
+import { launchWebKit } from './webkit.ts'
 
-export async function launchEngine(): Promise<Engine> {
-  return launchChromiumEngine()
+declare module 'vitest' {
+  interface ProvidedContext {
+    engine: EngineName
+  }
+}
+
+const LAUNCH = { Chromium: launchChromiumEngine, Firefox: launchFirefox, WebKitGTK: launchWebKit }
+
+let running: Promise<Engine> | undefined
+
+/** The browser that this run of the scenes is for. The test files of one process share it, and it ends with the process. */
+export function useEngine(): Promise<Engine> {
+  running ??= LAUNCH[inject('engine')]().then((engine) => reuseTabs(endWithProcess(engine)))
+  return running
+}
+
+function endWithProcess(engine: Engine): Engine {
+  process.once('exit', () => engine.kill())
+  // So does vitest end a process.
+  process.once('SIGTERM', () => {
+    engine.kill()
+    process.kill(process.pid, 'SIGTERM')
+  })
+  return engine
+}
+
+/** A closed tab waits for the next scene: a new window costs Firefox most of a second. */
+function reuseTabs(engine: Engine): Engine {
+  const idle: Tab[] = []
+  const reusable = (tab: Tab): Tab => ({
+    ...tab,
+    close: async () => {
+      await tab.goto('about:blank')
+      idle.push(tab)
+    },
+  })
+  return { ...engine, open: async () => reusable(idle.pop() ?? (await engine.open())) }
 }

@@ -1,6 +1,7 @@
 import puppeteer, { type Browser, type LaunchOptions } from 'puppeteer-core'
 import { chromiumArgs, findChromium } from '../chromium.ts'
 import type { Engine, Tab } from './engine.ts'
+import { findFirefox } from './installed.ts'
 
 /** Chromium, by the DevTools protocol. */
 export async function launchChromiumEngine(): Promise<Engine> {
@@ -14,9 +15,14 @@ export async function launchChromiumEngine(): Promise<Engine> {
   })
 }
 
+/** Firefox, by WebDriver BiDi, with a temporary profile. */
+export async function launchFirefox(): Promise<Engine> {
+  return launch({ browser: 'firefox', executablePath: findFirefox() ?? 'firefox' })
+}
+
 async function launch(options: LaunchOptions): Promise<Engine> {
-  const browser = await puppeteer.launch(options)
-  return { open: () => openTab(browser), close: () => browser.close() }
+  const browser = await puppeteer.launch({ ...options, handleSIGTERM: false })
+  return { open: () => openTab(browser), kill: () => browser.process()?.kill('SIGKILL') }
 }
 
 async function openTab(browser: Browser): Promise<Tab> {
