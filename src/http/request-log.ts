@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { clientAddress } from './client-address.ts'
 import type { Diagnosis, ProblemCode } from '../problems.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { traceIdOf } from '../telemetry/trace.ts'
 
 declare global {
   // eslint-disable-next-line typescript/no-namespace
@@ -54,6 +55,7 @@ function writeLine(logger: Logger, request: Request, response: Response, duratio
     code: status === clientClosed ? 'client_closed' : code,
     durationMs: Math.round(durationMs * 10) / 10,
     subject,
+    traceId: traceIdOf(request.headers.traceparent),
     clientIp: clientAddress(request),
     ...diagnosis,
   })

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import type { Dispatcher } from 'undici'
 import { decodeBody } from './content-encoding.ts'
 import { OutboundFault, toFault, type Phase } from './fault.ts'
@@ -7,6 +8,8 @@ export interface OutboundRequest {
   method: 'GET' | 'POST' | 'OPTIONS'
   headers: Record<string, string>
   body?: string
+  /** The caller's trace, for those who may know of it. */
+  traceparent?: string
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
   maxBytes: number
@@ -28,13 +31,24 @@ export interface OutboundAnswer {
  * then stands.
  */
 export function exchange(dispatcher: Dispatcher, request: OutboundRequest): Promise<OutboundAnswer> {
-  const { url, method, headers, body } = request
+  const { url, method, body } = request
+  const headers = headersOf(request)
   return new Promise((resolve, reject) => {
     const receiver = new Receiver(request, resolve, reject)
     if (receiver.ended) return
     const path = url.pathname + url.search
     dispatcher.dispatch({ origin: url.origin, path, method, headers, body: body ?? null }, receiver)
   })
+}
+
+const requestCreated = channel('undici:request:create')
+
+/**
+ * Whoever listens there is an OpenTelemetry SDK, which adds a `traceparent` of its own. Two of them would end
+ * the trace (W3C Trace Context §4.3).
+ */
+function headersOf({ headers, traceparent }: OutboundRequest): OutboundRequest['headers'] {
+  return traceparent === undefined || requestCreated.hasSubscribers ? headers : { ...headers, traceparent }
 }
 
 /**

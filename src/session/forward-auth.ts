@@ -43,10 +43,10 @@ export function createForwardAuthVerifier(options: ForwardAuthOptions): SessionV
     cookies: cookies ?? 'all',
     readCredential: (request) => readForwarded(request, cookies),
     readCircumstances: createCircumstancesReader(publicUrls),
-    async verify(credential, signal, circumstances = '{}') {
+    async verify(credential, signal, circumstances = '{}', traceparent?: string) {
       const carried = JSON.parse(credential) as QuestionHeaders
       const headers = { accept: 'application/json', ...carried, ...(JSON.parse(circumstances) as object) }
-      const answer = await askSource(client, { url, method: 'GET', headers, signal, ...bounds })
+      const answer = await askSource(client, { url, method: 'GET', headers, traceparent, signal, ...bounds })
       return { ...readAnswer(answer), setCookies: pickRenewedCookies(answer, carried.cookie) }
     },
   }

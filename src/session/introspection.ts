@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { clockToleranceSeconds, toMonotonic } from '../lib/clock.ts'
 import type { HttpClient } from '../outbound/client.ts'
-import type { OutboundAnswer } from '../outbound/exchange.ts'
+import type { OutboundAnswer, OutboundRequest } from '../outbound/exchange.ts'
 import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
@@ -30,7 +30,10 @@ export interface IntrospectionVerifierOptions extends IntrospectionSettings {
 }
 
 /** Asks about one token. */
-type Ask = (token: string, signal: AbortSignal) => Promise<OutboundAnswer>
+type Ask = (token: string, signal: AbortSignal, traceparent?: string) => Promise<OutboundAnswer>
+
+/** What stays the same, however the broker presents itself. */
+type Question = Pick<OutboundRequest, 'body' | 'signal' | 'traceparent'> & { endsAt: number }
 
 const maxBytes = 64 * 1024
 
@@ -48,7 +51,8 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
     remote: true,
     cookies: cookieNames(source),
     readCredential: (request) => findToken(request)?.token,
-    verify: async (token, signal) => readAnswer(await ask(token, signal), { issuer, audiences }),
+    verify: async (token, signal, _circumstances, traceparent) =>
+      readAnswer(await ask(token, signal, traceparent), { issuer, audiences }),
   }
 }
 
@@ -62,7 +66,7 @@ function createAsk(options: IntrospectionVerifierOptions): Ask {
   const ways = encodeCredentials(clientId, clientSecrets)
   let preferred = ways[0]
 
-  async function askBy(authorization: string, body: string, endsAt: number, signal: AbortSignal) {
+  async function askBy(authorization: string, { endsAt, ...question }: Question) {
     const headers = {
       accept: 'application/json',
       authorization,
@@ -70,16 +74,17 @@ function createAsk(options: IntrospectionVerifierOptions): Ask {
     }
     const url = await locate()
     const leftMs = Math.max(1, endsAt - performance.now())
-    return askSource(client, { url, method: 'POST', headers, body, timeoutMs: leftMs, maxBytes, signal })
+    return askSource(client, { ...question, url, method: 'POST', headers, timeoutMs: leftMs, maxBytes })
   }
 
-  return async (token, signal) => {
+  return async (token, signal, traceparent) => {
     const endsAt = performance.now() + timeoutMs
     // In the body: a URL ends up in access logs (RFC 7662 §4).
     const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
+    const question = { body, signal, traceparent, endsAt }
     let answer: OutboundAnswer | undefined
     for (const way of ways.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))) {
-      answer = await askBy(way, body, endsAt, signal)
+      answer = await askBy(way, question)
       if (isClientUnknown(answer)) continue
       preferred = way
       break

@@ -13,6 +13,8 @@ export interface Case {
   key: string
   credential: string
   circumstances: string
+  /** Of the caller who asks. Not part of the question: the answer does not depend on it. */
+  traceparent?: string
 }
 
 export interface Caller {
@@ -77,14 +79,20 @@ export function createQuestions(options: Options) {
     })
   }
 
-  async function askNow({ verifier, credential, circumstances, key }: Case, asker: Asker): Promise<Answer> {
+  async function askNow(one: Case, asker: Asker): Promise<Answer> {
+    const { verifier, credential, circumstances, key, traceparent } = one
     if (verifier.remote) {
       const turn = line.enter({ ...asker, excess: excessOf(asker.network) })
       if (turn !== undefined) await turn
     }
     const askedAs = verdicts.begin(key)
     try {
-      const { setCookies, ...verified } = await verifier.verify(credential, asker.signal, circumstances)
+      const { setCookies, ...verified } = await verifier.verify(
+        credential,
+        asker.signal,
+        circumstances,
+        traceparent,
+      )
       const session = identify(verified, verifier.mode, key)
       return { session, setCookies, askedAs, isCurrent: verdicts.isCurrent(key, askedAs) }
     } catch (error) {

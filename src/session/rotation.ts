@@ -42,7 +42,7 @@ export function createRotatingVerifier(initial: ModeSettings, shared: Shared): R
     },
     readCredential: (request) => current.readCredential(request),
     readCircumstances: current.readCircumstances && ((request) => current.readCircumstances!(request)),
-    verify: (credential, signal, circumstances) => current.verify(credential, signal, circumstances),
+    verify: (...question) => current.verify(...question),
     replace,
     close() {
       for (const verifier of retired) end(verifier)

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseCookie } from 'cookie'
 import { Problem } from '../problems.ts'
+import { readTraceparent } from '../telemetry/trace.ts'
 import { asSent, sessionMissing } from './credential.ts'
 import type { VerifiedClaims } from './claims.ts'
 import type { Identify, Session } from './identity.ts'
@@ -30,7 +31,12 @@ export interface SessionVerifier {
    */
   readCircumstances?(request: IncomingMessage): string
   /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
-  verify(credential: string, signal: AbortSignal, circumstances?: string): Promise<VerifiedClaims>
+  verify(
+    credential: string,
+    signal: AbortSignal,
+    circumstances?: string,
+    traceparent?: string,
+  ): Promise<VerifiedClaims>
   /** Gives back a connection that the verifier keeps. */
   close?(): void
 }
@@ -94,7 +100,9 @@ export function createSessions(
         if (credential === undefined) continue
         const key = hash('sha256', `${verifier.mode} ${verifier.id} ${credential}`, 'base64url')
         const circumstances = verifier.readCircumstances?.(request) ?? ''
-        const session = await recallOrAsk({ verifier, key, credential, circumstances }, question)
+        const traceparent = readTraceparent(request.headers)
+        const one = { verifier, key, credential, circumstances, traceparent }
+        const session = await recallOrAsk(one, question)
         observe?.(verifier.mode, 'accepted')
         return session
       } catch (error) {
