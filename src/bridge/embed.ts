@@ -43,6 +43,7 @@ function run(core: Core, source: Source, script: Element): void {
       this.#observer.disconnect()
       remove(this.#embed)
       embeds.delete(this.#embed)
+      keep()
     }
 
     /** The parser fills a template after it has made it: what follows it says that it is complete. */

@@ -1,82 +1,167 @@
-import type { BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startDemo } from '../../src/demo/start.ts'
-import { launchChromium } from './chromium.ts'
-import { startSite, type Site } from './sites.ts'
+import { build, type Plugin } from 'esbuild'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { compileScript, parse } from 'vue/compiler-sfc'
+import { blocksOf, readDocument } from '../peers/documents.ts'
+import { eventually } from './expect.ts'
+import { answerAs } from './scripted-broker.ts'
+import { startStage, type Stage } from './stage.ts'
 
-const tags: Record<string, string> = { 'SDK tag': 'rai-channel-widget[data-state=signed-in]' }
-const recipes = ['Fast start', 'HTML', 'Pinned', 'Element', 'SDK tag']
+declare global {
+  /** Adds what the recipe adds to the page; resolves to what removes it. */
+  var mount: () => () => void
+  var counts: () => { frames: number; listeners: number; timers: number }
+  var mountTimes: (times: number) => Promise<void>
+}
 
-let customer: Site
-let demo: Awaited<ReturnType<typeof startDemo>>
-let context: BrowserContext
-let brokersPage: Page
-/** What the customer's page has, and the policy that it is served with. */
-let markup = ''
-let policy = ''
-
+let stage: Stage
 beforeAll(async () => {
-  const browser = await launchChromium()
-  // Another port is another origin, to which the browser still sends the cookie of the demo's app.
-  customer = await startSite('localhost', (_request, response) => {
-    response.setHeader('Content-Type', 'text/html; charset=utf-8')
-    if (policy) response.setHeader('Content-Security-Policy', policy)
-    response.end(`<!doctype html><title>Customer</title>${markup}`)
+  stage = await startStage()
+})
+beforeEach(() => stage.reset())
+afterAll(() => stage.close())
+
+const embedding = await readDocument('docs/embedding.md')
+const [component = '', embed = ''] = blocksOf(embedding, 'jsx')
+const [single = ''] = blocksOf(embedding, 'vue')
+const html = blocksOf(embedding, 'html').find((block) => block.includes('showWidget')) ?? ''
+
+/** Counts what outlives an element: frames, listeners of the window and the document, and timers. */
+const COUNT = `<script>{
+  const timers = new Set()
+  const listeners = new Set()
+  const ids = new Map()
+  const idOf = (object) => ids.get(object) ?? ids.set(object, ids.size).get(object)
+  const keyOf = (target, [type, listener, options]) =>
+    [idOf(target), type, idOf(listener), Boolean(options?.capture ?? options)].join()
+  const { setTimeout, clearTimeout } = window
+  window.setTimeout = (work, ms, ...args) => {
+    const id = setTimeout(() => { timers.delete(id); work(...args) }, ms)
+    timers.add(id)
+    return id
+  }
+  window.clearTimeout = (id) => { timers.delete(id); clearTimeout(id) }
+  for (const [name, note] of [['addEventListener', 'add'], ['removeEventListener', 'delete']]) {
+    const method = EventTarget.prototype[name]
+    EventTarget.prototype[name] = function (...args) {
+      const target = this ?? window
+      if (target === window || target === document) listeners[note](keyOf(target, args))
+      return method.apply(target, args)
+    }
+  }
+  window.counts = () => ({ frames: window.length, listeners: listeners.size, timers: timers.size })
+  const frameOf = () => document.querySelector('returning-ai-widget')?.shadowRoot.querySelector('iframe')
+  window.mountTimes = async (times) => {
+    for (let time = 0; time < times; time += 1) {
+      const unmount = mount()
+      const frame = frameOf()
+      if (frame) await new Promise((resolve) => frame.addEventListener('load', resolve))
+      else await new Promise((resolve) => setTimeout(resolve))
+      unmount()
+    }
+  }
+}</script>`
+
+/** Bundles a recipe as a customer's build does, in the mode for development: React mounts twice in that one alone. */
+async function bundle(entry: string, recipe: string, plugins: Plugin[] = []): Promise<string> {
+  const provide: Plugin = {
+    name: 'recipe',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^recipe$/ }, () => ({ path: 'recipe', namespace: 'recipe' }))
+      onLoad({ filter: /./, namespace: 'recipe' }, () => ({
+        contents: recipe,
+        loader: 'jsx',
+        resolveDir: import.meta.dirname,
+      }))
+    },
+  }
+  const { outputFiles } = await build({
+    stdin: { contents: entry, loader: 'jsx', resolveDir: import.meta.dirname },
+    plugins: [provide, ...plugins],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    jsx: 'automatic',
+    define: {
+      'process.env.NODE_ENV': '"development"',
+      __VUE_OPTIONS_API__: 'true',
+      __VUE_PROD_DEVTOOLS__: 'false',
+      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false',
+    },
   })
-  const options = { host: '127.0.0.1', port: 0, sandboxPort: 0, logLevel: 'silent' }
-  demo = await startDemo({ ...options, allowedOrigins: customer.origin })
-  context = await browser.newContext()
-  context.setDefaultTimeout(10_000)
-  brokersPage = await context.newPage()
-  await brokersPage.goto(demo.address)
-  await brokersPage.click('#sign-in button')
-  await brokersPage.frameLocator('#panel-0 iframe').locator('html[data-state=signed-in]').waitFor()
-})
-
-afterAll(async () => {
-  await context.browser()?.close()
-  await demo.close()
-  await customer.close()
-})
-
-/** The code that the broker's page shows in a tab of the first widget. */
-async function codeOf(name: string): Promise<string> {
-  await brokersPage.locator('#panel-0').getByRole('tab', { name, exact: true }).click()
-  return (await brokersPage.locator('#panel-0 .recipe:not([hidden]) code').textContent()) ?? ''
+  return `<script>${outputFiles[0]!.text}</script>`
 }
 
-/** Opens the customer's page, and waits until its widget shows the user of the demo. The policy blocks nothing. */
-async function expectSignedIn(name: string): Promise<void> {
-  const page = await context.newPage()
-  const blocked: string[] = []
-  page.on('console', (message) => {
-    if (message.text().includes('Content Security Policy')) blocked.push(message.text())
+const reactEntry = (name: string, props: string) => `
+  import { StrictMode } from 'react'
+  import { flushSync } from 'react-dom'
+  import { createRoot } from 'react-dom/client'
+  import { ${name} } from 'recipe'
+  window.mount = () => {
+    const host = document.body.appendChild(document.createElement('div'))
+    const root = createRoot(host)
+    flushSync(() => root.render(<StrictMode><${name} ${props} /></StrictMode>))
+    return () => { root.unmount(); host.remove() }
+  }`
+
+const vueEntry = `
+  import { createApp } from 'vue'
+  import Community from 'recipe'
+  window.mount = () => {
+    const host = document.body.appendChild(document.createElement('div'))
+    const app = createApp(Community, { widgetId: 'w1' })
+    app.mount(host)
+    return () => { app.unmount(); host.remove() }
+  }`
+
+function compileVue(source: string): string {
+  const isCustomElement = (tag: string) => tag.startsWith('returning-ai-')
+  const { content } = compileScript(parse(source).descriptor, {
+    id: 'recipe',
+    inlineTemplate: true,
+    templateOptions: { compilerOptions: { isCustomElement } },
   })
-  await page.goto(customer.origin)
-  const tag = tags[name]
-  const widget = tag ? page.locator(tag) : page.frameLocator('iframe').locator('html[data-state=signed-in]')
-  await widget.waitFor({ state: 'attached' })
-  expect(await widget.textContent()).toContain('ada.lindqvist@example.com')
-  expect(blocked).toEqual([])
-  await page.close()
+  return content
 }
 
-describe('The code that the page shows', () => {
-  test.each(recipes)('signs a widget in on another origin, pasted as it is: %s', async (name) => {
-    policy = ''
-    markup = await codeOf(name)
-    await expectSignedIn(name)
-  })
+const plain = `${html.replace('WIDGET_ID', 'w1')}<script>window.mount = () => { showWidget(); return hideWidget }</script>`
 
-  test.each(recipes)('works under the Content-Security-Policy that the page shows: %s', async (name) => {
-    policy = `default-src 'none'; style-src 'unsafe-inline'; ${(await codeOf('Policy')).replaceAll('\n', ' ')}`
-    markup = await codeOf(name)
-    await expectSignedIn(name)
-  })
+const keeper = () => `<script src="${stage.broker.origin}/embed.js"></script>`
+const recipes: [string, () => Promise<string>][] = [
+  ['plain HTML', async () => stage.script() + plain],
+  [
+    'React in StrictMode',
+    async () => stage.script() + (await bundle(reactEntry('Community', 'widgetId="w1"'), component)),
+  ],
+  ['Vue', async () => stage.script() + (await bundle(vueEntry, compileVue(single)))],
+  ['React with the vendor’s tags', async () => keeper() + (await bundle(reactEntry('Store', ''), embed))],
+]
 
-  test.each(['React', 'Vue'])('names the widget and the script: %s', async (name) => {
-    const code = await codeOf(name)
-    expect(code).toContain(`<script src="${demo.address}/bridge.js" data-widget-origin="`)
-    expect(code).toMatch(/<returning-ai-widget type="channel-widget" widget-id="[0-9a-f]{24}"/)
+describe('The recipe for', () => {
+  test.each(recipes)('%s leaves no frame, listener or timer after 200 mounts', async (name, open) => {
+    if (name.includes('tags'))
+      stage.broker.script = () => ({ body: { embedToken: 'e', expiresIn: 900, subject: 'ann' } })
+    else stage.broker.script = answerAs('ann')
+    const page = await stage.open(COUNT + (await open()))
+    await page.evaluate(() => mountTimes(2).then(() => returningAI.ready))
+    const before = await page.evaluate(() => counts())
+    expect(before.frames).toBe(0)
+    await page.evaluate(() => mountTimes(200))
+    const { timers, ...others } = before
+    await expect.poll(() => page.evaluate(() => counts()), eventually).toMatchObject(others)
+    // Some timers run out by themselves.
+    const left = () => page.evaluate(() => counts().timers)
+    await expect.poll(left, eventually).toBeLessThanOrEqual(Math.max(timers, 2))
+    expect(stage.broker.asked().length).toBeLessThanOrEqual(2)
+    expect(await page.evaluate(() => faults)).toEqual([])
+  })
+})
+
+describe('The recipe for React', () => {
+  test('shows the widget to a signed-in user', async () => {
+    const page = await stage.open(
+      stage.script() + (await bundle(reactEntry('Community', 'widgetId="w1"'), component)),
+    )
+    await page.evaluate(() => void mount())
+    await expect.poll(() => stage.heard(page), eventually).toEqual([['ann-token-1']])
   })
 })
