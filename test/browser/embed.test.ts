@@ -103,4 +103,40 @@ describe('The keeper of embed tokens', () => {
     await expectHeard(stage, page, [[expect.stringMatching('ann')]])
     await expectAsked(stage, 2)
   })
+
+  test('replaces the tag at each renewal with data-renew="remake"', async () => {
+    const page = await stage.open(SDK + keeper('data-renew="remake"') + embed, { clock: true })
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
+    await page.clock.runFor(841_000)
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-1', 'ann-2'])
+    expect(await attributes(page)).toEqual(['ann-2'])
+  })
+
+  test('replaces the tag after a sleep past its end, when the page is seen again', async () => {
+    const page = await stage.open(SDK + keeper() + embed, { clock: true })
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
+    await page.clock.setSystemTime(7_200_000)
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-1', 'ann-2'])
+  })
+
+  test.each([
+    ['renews the attribute in place', 'ann', ['ann-1']],
+    ['replaces the tag for another user', 'bob', ['ann-1', 'bob-2']],
+  ])('after a return from the back-forward cache %s', async (_what, user, values) => {
+    const page = await stage.open(SDK + keeper() + embed)
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
+    stage.broker.script = embedAs(user)
+    await page.evaluate(() => void dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))
+    await expect.poll(() => attributes(page), eventually).toEqual([`${user}-2`])
+    expect(await taken(page)).toEqual(values)
+  })
+
+  test('heals by itself after a failed mint', async () => {
+    stage.broker.script = (request, count) =>
+      count === 1 ? refusal(503, 'vendor_timeout') : embedAs('ann')(request, count)
+    const page = await stage.open(SDK + keeper() + embed)
+    await expectSeen(page, 'error', { code: 'vendor_timeout', retrying: true })
+    await expect.poll(() => taken(page), eventually).toEqual(['ann-2'])
+  })
 })

@@ -65,9 +65,9 @@ const COUNT = `<script>{
 async function bundle(entry: string, recipe: string, plugins: Plugin[] = []): Promise<string> {
   const provide: Plugin = {
     name: 'recipe',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^recipe$/ }, () => ({ path: 'recipe', namespace: 'recipe' }))
-      onLoad({ filter: /./, namespace: 'recipe' }, () => ({
+    setup(bundle) {
+      bundle.onResolve({ filter: /^recipe$/ }, () => ({ path: 'recipe', namespace: 'recipe' }))
+      bundle.onLoad({ filter: /./, namespace: 'recipe' }, () => ({
         contents: recipe,
         loader: 'jsx',
         resolveDir: import.meta.dirname,
@@ -113,8 +113,9 @@ const vueEntry = `
     return () => { app.unmount(); host.remove() }
   }`
 
+const isCustomElement = (tag: string) => tag.startsWith('returning-ai-')
+
 function compileVue(source: string): string {
-  const isCustomElement = (tag: string) => tag.startsWith('returning-ai-')
   const { content } = compileScript(parse(source).descriptor, {
     id: 'recipe',
     inlineTemplate: true,
