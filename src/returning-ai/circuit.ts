@@ -22,6 +22,11 @@ interface CircuitOptions {
   now?: () => number
 }
 
+/** How long a circuit that may probe waits for a user whose last call did not fail. */
+const preferenceMs = 500
+/** How long a user whose probe failed is not the next one. */
+const failedProbeMs = 10_000
+
 /**
  * Stops calls to a failing vendor: five seconds relieve the vendor, and delay the recovery by little. Then
  * one user's call goes ahead as a probe, and its result closes the circuit or opens it again.
@@ -31,6 +36,8 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const lastCalls = createLastCalls(now)
   let state: 'closed' | 'open' | 'half_open' = 'closed'
   let halfOpenAt = 0
+  /** By user, until when. Probes are seconds apart, so there are only a few. */
+  const failedProbes = new Map<string, number>()
   let closedAt = -Infinity
 
   function open(): void {
@@ -49,6 +56,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
     state = 'closed'
     closedAt = now()
     lastCalls.forget()
+    failedProbes.clear()
     logger.info({ event: 'vendor_circuit', state, outcome: 'recovered' })
     changed?.(false)
   }
@@ -58,11 +66,24 @@ export function createCircuit(options: CircuitOptions): Circuit {
   }
 
   function check(user: string): void {
-    if (state === 'closed') return
-    // An account whose calls always fail must not decide for the others.
-    if (state === 'open' && now() >= halfOpenAt && !lastCalls.hasFailed(user)) return
+    if (state === 'closed' || (state === 'open' && mayProbe(user))) return
     const diagnosis = { outcome: 'circuit_open' } as const
     throw new Problem('vendor_unavailable', { retryAfterSeconds: secondsLeft(), diagnosis })
+  }
+
+  /**
+   * An account whose calls always fail must not decide for the others. After an outage, though, the calls of
+   * all users may have failed.
+   */
+  function mayProbe(user: string): boolean {
+    const waitedMs = now() - halfOpenAt
+    if (waitedMs < 0 || now() < (failedProbes.get(user) ?? 0)) return false
+    return waitedMs >= preferenceMs || !lastCalls.hasFailed(user)
+  }
+
+  function noteFailedProbe(user: string): void {
+    for (const [other, until] of failedProbes) if (until <= now()) failedProbes.delete(other)
+    failedProbes.set(user, now() + failedProbeMs)
   }
 
   async function run<Result>(user: string, attempt: (probes: boolean) => Promise<Result>): Promise<Result> {
@@ -89,6 +110,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
    */
   function judge(user: string, failed: boolean | undefined, probes: boolean): void {
     if (failed !== undefined) lastCalls.note(user, failed)
+    if (probes && failed) noteFailedProbe(user)
     if (probes && failed === false) close()
     else if (probes && failed === undefined) state = 'open'
     else if (probes || (failed && state === 'closed' && lastCalls.mostlyFail())) open()

@@ -123,8 +123,25 @@ describe('An open circuit', () => {
     expect(changes).toEqual([true, false])
   })
 
-  it('does not choose a user whose call failed less than ten seconds ago as the probe', async () => {
-    nowMs += 9_999
+  it('for half a second prefers a user whose last call did not fail as the probe', async () => {
+    nowMs += 5_499
+    expect(await call('user-0')).toBe('circuit_open')
+    expect(await call('another')).toBe('success')
+    expect(changes).toEqual([true, false])
+  })
+
+  it('then takes any user, since an outage makes the calls of all of them fail', async () => {
+    nowMs += 5_500
+    expect(await call('user-0')).toBe('success')
+    expect(changes).toEqual([true, false])
+  })
+
+  it('does not take a user whose probe failed less than ten seconds ago', async () => {
+    nowMs += 5_500
+    await call('user-0', 'outage')
+    nowMs += 5_500
+    expect(await call('user-0')).toBe('circuit_open')
+    nowMs += 4_499
     expect(await call('user-0')).toBe('circuit_open')
     nowMs += 1
     expect(await call('user-0')).toBe('success')
