@@ -16,7 +16,8 @@ export const outcomes = {
       'The answer has neither the email nor the user id. A log line of this name lists its fields.',
     expired: 'The token has expired.',
     malformed: 'The credential is not a JWT.',
-    token_encrypted: 'The token is encrypted (JWE). The broker reads signed tokens only.',
+    token_encrypted:
+      'The token is encrypted (JWE), as those of Auth.js are. Use SESSION_MODE=forward-auth instead.',
     algorithm_not_allowed: 'The token is signed with another algorithm than SESSION_JWT_ALGORITHMS.',
     unknown_key: 'The provider does not publish the key that signed the token.',
     unusable_key: 'The key that the token names cannot verify a signature.',
@@ -105,7 +106,6 @@ export const outcomes = {
     tls_failure: 'There is no secure connection: the certificate is not valid for this machine.',
     protocol_error: 'The answer breaks the rules of HTTP, or its content encoding is unknown or broken.',
     body_too_large: 'The answer is too large.',
-    machine_exhausted: 'This machine is out of file descriptors, memory or ports.',
     aborted: 'The broker is stopping.',
     unknown_fault: 'The request failed in a way that has no name. Please report it.',
     answer_not_json: 'The answer is not JSON, but perhaps a page of your app.',

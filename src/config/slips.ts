@@ -3,7 +3,7 @@ import type { Environment, Fault } from './files.ts'
 /** What an editor, a shell or a tool leaves in a value by mistake. No setting needs it. */
 const slips: [pattern: RegExp, message: string][] = [
   [/[\0\ufffd]/, 'is not UTF-8 text (perhaps it is UTF-16): save the file as UTF-8'],
-  [/^\ufeff/, 'starts with a byte order mark: save the file as UTF-8 without one'],
+  [/^\ufeff|\ufeff\s*$/, 'starts or ends with a byte order mark: save the file as UTF-8 without one'],
   [/^(["'])[\s\S]*\1$/, 'is wrapped in quotes, which docker --env-file and Kubernetes keep: remove them'],
   [/^["']|["']$/, 'starts or ends with a quote: remove it'],
 ]

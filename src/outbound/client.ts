@@ -1,7 +1,7 @@
 import type { Agent as AgentType, Dispatcher } from 'undici'
 import { createConnector } from './connector.ts'
 import { exchange, type OutboundAnswer, type OutboundRequest } from './exchange.ts'
-import { Agent, loadWhole, Pool } from './undici.ts'
+import { Agent, loadWhole } from './undici.ts'
 
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
@@ -21,9 +21,13 @@ interface ClientOptions {
   ca?: string
   /** Of one answer, all lines together. */
   maxHeaderBytes?: number
-  /** After this, a connection takes no further request and a new one looks the host up again. */
-  maxConnectionAgeMs?: number
 }
+
+/**
+ * After this, connections take no further request, so that a changed DNS entry is followed. undici's own
+ * `clientTtl` lets requests hang once all connections of a full pool have aged.
+ */
+const maxConnectionAgeMs = 60_000
 
 /**
  * The one way out of the broker: never follows a redirect, always reads or destroys the body, caps its bytes,
@@ -34,11 +38,6 @@ export function createHttpClient(options: ClientOptions): HttpClient {
     connections: options.maxConnections,
     connect: createConnector({ timeoutMs: options.connectTimeoutMs, ca: options.ca }),
     keepAliveTimeout: 30_000,
-    // A host whose DNS entry changes must not be asked at its former address for as long as there are
-    // requests.
-    clientTtl: options.maxConnectionAgeMs ?? 60_000,
-    // The agent's own choice for a single connection is a client, which knows no age.
-    factory: (origin, poolOptions) => new Pool(origin, poolOptions),
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
     // The deadline of each exchange covers headers and body; a timer for gaps would never catch a slow stream
     // of bytes.
@@ -51,13 +50,24 @@ export function createHttpClient(options: ClientOptions): HttpClient {
       : createProxyAgent(agentOptions, { ...options, httpsProxy: proxy })
   let { httpsProxy } = options
   let dispatcher: Dispatcher = connectBy(httpsProxy)
+  let agedAt = performance.now() + maxConnectionAgeMs
+
+  /** Exchanges under way end on the connections on which they began. */
+  function replaceConnections(): void {
+    void dispatcher.close()
+    dispatcher = connectBy(httpsProxy)
+    agedAt = performance.now() + maxConnectionAgeMs
+  }
+
   return {
-    exchange: (request) => exchange(dispatcher, request),
+    exchange(request) {
+      if (performance.now() >= agedAt) replaceConnections()
+      return exchange(dispatcher, request)
+    },
     useProxy(changed) {
       if (changed === httpsProxy) return
-      void dispatcher.close()
       httpsProxy = changed
-      dispatcher = connectBy(changed)
+      replaceConnections()
     },
     close: () => dispatcher.destroy(),
   }

@@ -7,7 +7,6 @@ import type undici from 'undici'
 const require = createRequire(import.meta.url)
 
 export const Agent = require('undici/lib/dispatcher/agent.js') as typeof undici.Agent
-export const Pool = require('undici/lib/dispatcher/pool.js') as typeof undici.Pool
 export const buildConnector = require('undici/lib/core/connect.js') as typeof undici.buildConnector
 
 /** All of it, for the agent that goes through a proxy: its parts are put together by the index alone. */

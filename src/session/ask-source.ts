@@ -2,6 +2,7 @@ import type { HttpClient } from '../outbound/client.ts'
 import type { OutboundAnswer, OutboundRequest } from '../outbound/exchange.ts'
 import { OutboundFault } from '../outbound/fault.ts'
 import { parseJson } from '../lib/json.ts'
+import { Problem } from '../problems.ts'
 import { sourceUnavailable } from './credential.ts'
 
 /** Of each question, unless it has its own. Some firewalls refuse a request without a `User-Agent`. */
@@ -23,8 +24,16 @@ export async function askSource(client: HttpClient, question: OutboundRequest): 
       return client.exchange({ ...request, timeoutMs })
     })
   } catch (fault) {
-    throw sourceUnavailable(fault instanceof OutboundFault ? fault.outcome : 'unknown_fault', fault)
+    throw problemOf(fault)
   }
+}
+
+function problemOf(fault: unknown): Problem {
+  if (!(fault instanceof OutboundFault)) return sourceUnavailable('unknown_fault', fault)
+  const { outcome } = fault
+  if (outcome !== 'machine_exhausted') return sourceUnavailable(outcome, fault)
+  // Our own machine is at its limits, which says nothing about the source.
+  return new Problem('overloaded', { diagnosis: { outcome }, cause: fault })
 }
 
 /** JSON from a session source, of any shape. Anything else comes from a proxy or an error page. */

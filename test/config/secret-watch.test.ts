@@ -8,6 +8,7 @@ import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { startEndpoint, type Endpoint } from '../peers/endpoint.ts'
+import { startProxy } from '../peers/proxy.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
 import { audience, createToken, issuer } from '../peers/token.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
@@ -262,6 +263,22 @@ describe.skipIf(redisMissing)(`express-session from files ${redisMissing ?? ''}`
     client.destroy()
     const outcomes = broker.logLines().map(({ outcome }) => outcome)
     expect(outcomes).not.toContain('redis_offline')
+  })
+})
+
+describe('HTTPS_PROXY from a file', () => {
+  it('is replaced: the next call to the vendor goes through the new proxy', async () => {
+    const proxies = [await startProxy(), await startProxy()] as const
+    // Nothing listens there. That the proxies are asked for a tunnel is enough.
+    const elsewhere = { WIDGET_BASE_URL: 'https://localhost:9', VENDOR_TIMEOUT_MS: '1000' }
+    await start('HTTPS_PROXY', [proxies[0].url], elsewhere)
+    await broker.askToken()
+    const tunnels = () => proxies.map((proxy) => proxy.tunnels.length > 0)
+    expect(tunnels()).toEqual([true, false])
+    await rotate('HTTPS_PROXY', [proxies[1].url])
+    await broker.askToken()
+    expect(tunnels()).toEqual([true, true])
+    expect(broker.logText()).not.toContain('proxy-secret')
   })
 })
 

@@ -25,7 +25,9 @@ describe('A value that a tool has spoiled is one fault, by name and without the 
     ['WIDGET_API_KEY', '"planted', 'starts or ends with a quote'],
     ['SESSION_JWT_SECRET', `${'planted'.repeat(6)}\n`, 'ends with a line break'],
     ['WIDGET_API_KEY', 'planted\r\n', 'ends with a line break'],
-    ['WIDGET_API_KEY', '\ufeffplanted', 'starts with a byte order mark'],
+    ['WIDGET_API_KEY', '\ufeffplanted', 'starts or ends with a byte order mark'],
+    ['SESSION_JWT_SECRET', `${'planted'.repeat(6)}\ufeff`, 'starts or ends with a byte order mark'],
+    ['SESSION_JWT_SECRET', `${'planted'.repeat(6)}\ufeff\n`, 'starts or ends with a byte order mark'],
     ['WIDGET_API_KEY', '\ufffd\ufffdp\0l\0', 'is not UTF-8 text'],
     ['SESSION_MODE', '"jwt"', 'is wrapped in quotes'],
   ])('%s=%j', (name, value, message) => {

@@ -8,6 +8,7 @@ import { createRedis } from '../../src/outbound/redis.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { signSession, startBroker, type RunningBroker } from '../peers/broker.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
+import { audience, createToken, issuer, keySet } from '../peers/token.ts'
 import { startSwitch } from '../peers/switch.ts'
 import { startVendor, type Vendor } from '../peers/vendor.ts'
 
@@ -176,6 +177,46 @@ describe('The limit of refusals per client network', () => {
     for (const response of held) refuse(undefined, response)
     const answered = (await Promise.all(asked)).map(({ status }) => status)
     expect(answered.filter((status) => status === 401)).toHaveLength(share.open + share.waiting)
+  })
+
+  /** Whether a flood of new cookies is held back by the small share: then one of them gets 429 while others wait. */
+  async function isLimited(broker: RunningBroker, address: string): Promise<boolean> {
+    const held: ServerResponse[] = []
+    app.answer = (_request, response) => void held.push(response)
+    const asked = flood(broker, address, share.open + share.waiting + 1)
+    const limited = Promise.race(asked).then(({ status }) => status === 429)
+    const allHeld = vi.waitFor(() => expect(held).toHaveLength(asked.length)).then(() => false)
+    const result = await Promise.race([limited, allHeld])
+    app.answer = refuse
+    for (const response of held) refuse(undefined, response)
+    await Promise.all([...asked, allHeld.catch(() => undefined)])
+    return result
+  }
+
+  it('counts no request without a credential', async () => {
+    const broker = await startWithApp()
+    expect(await statuses(30, broker, { ...from('203.0.113.7'), authorization: '' })).toEqual(
+      Array(30).fill(401),
+    )
+    expect(await isLimited(broker, '203.0.113.7')).toBe(false)
+  })
+
+  it('counts a token whose key is not known yet, because strangers can send them at will', async () => {
+    const keys = await startEndpoint(answerJson(keySet))
+    const broker = await startWithApp({
+      SESSION_MODE: 'jwt,forward-auth',
+      SESSION_JWT_SECRET: undefined,
+      SESSION_JWT_JWKS_URL: keys.origin,
+      SESSION_JWT_ISSUER: issuer,
+      SESSION_JWT_AUDIENCE: audience,
+    })
+    const seen: number[] = []
+    for (let nth = 0; nth < 12; nth += 1) {
+      const authorization = `Bearer ${createToken({ header: { kid: `strange-${nth}` } })}`
+      seen.push((await broker.askToken({ ...from('203.0.113.7'), authorization })).status)
+    }
+    expect(seen.filter((status) => status === 503).length).toBeGreaterThanOrEqual(8)
+    expect(await isLimited(broker, '203.0.113.7')).toBe(true)
   })
 
   it('does not affect the known sessions of a network over the limit', async () => {

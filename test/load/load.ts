@@ -1,5 +1,6 @@
 import { afterAll, expect, it } from 'vitest'
 import { formatTable, type Outcome, type Row } from './row.ts'
+import { fairness } from './fairness.ts'
 import { mixedFaults } from './faults.ts'
 import { hangingVendor } from './outage.ts'
 import { sharedLimit } from './replicas.ts'
@@ -18,6 +19,7 @@ const rows: Row[] = [
   slowClients,
   manyUsers,
   sharedLimit,
+  fairness,
 ]
 const outcomes = new Map<Row, Outcome>()
 

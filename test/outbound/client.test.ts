@@ -109,6 +109,26 @@ describe.skipIf(opensslMissing)(`HTTPS_PROXY ${opensslMissing ?? ''}`, () => {
     expect(proxy.tunnels).toEqual([])
   })
 
+  it('is replaced without a failed call', async () => {
+    vendor = await startRawVendor(giveToken, certificates.valid)
+    const successor = await startProxy()
+    open({ httpsProxy: proxy.url })
+    const state = { done: false }
+    const seen = new Set<unknown>()
+    const callers = Array.from({ length: 4 }, async () => {
+      while (!state.done) seen.add(await ask())
+    })
+    await vi.waitFor(() => expect(proxy.tunnels).not.toEqual([]))
+    client.useProxy(successor.url)
+    await vi.waitFor(() => expect(successor.tunnels).not.toEqual([]))
+    const before = proxy.tunnels.length
+    for (let call = 0; call < 10; call += 1) seen.add(await ask())
+    state.done = true
+    await Promise.all(callers)
+    expect(seen).toEqual(new Set([200]))
+    expect(proxy.tunnels).toHaveLength(before)
+  })
+
   it('that refuses the credentials causes connect_refused, and its password is in no log line', async () => {
     vendor = await startRawVendor(giveToken, certificates.valid)
     open()
@@ -160,6 +180,37 @@ describe.skipIf(ipv6Missing)(`A host with several addresses ${ipv6Missing ?? ''}
     resolveTo([...Array<string>(4).fill('127.0.0.1'), '::1'])
     expect(await ask({ url: `http://app.test:${port}`, timeoutMs: 900 })).toBe(200)
     live.close()
+  })
+})
+
+describe('A connection', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it('is replaced after a minute of use, so that a change of DNS is followed', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    vendor = await startRawVendor()
+    open({ maxConnections: 1 })
+    const connections: number[] = []
+    for (const passMs of [0, 59_999, 1, 59_999]) {
+      vi.advanceTimersByTime(passMs)
+      expect(await ask()).toBe(200)
+      connections.push(vendor.connections)
+    }
+    expect(connections).toEqual([1, 1, 2, 2])
+  })
+
+  it('ends the exchange that it began before, however old it is then', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const answers: (() => void)[] = []
+    vendor = await startRawVendor((socket, nth) => void answers.push(() => giveToken(socket, nth)))
+    open({ maxConnections: 1 })
+    const early = ask({ timeoutMs: 20_000 })
+    await vi.waitFor(() => expect(answers).toHaveLength(1))
+    vi.advanceTimersByTime(60_000)
+    const late = ask({ timeoutMs: 20_000 })
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    for (const answer of answers) answer()
+    expect(await Promise.all([early, late])).toEqual([200, 200])
   })
 })
 

@@ -1,11 +1,15 @@
+import { createServer } from 'node:https'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createHttpClient } from '../../src/outbound/client.ts'
 import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
 import type { SessionVerifier } from '../../src/session/sessions.ts'
+import { makeCertificates, opensslMissing } from '../peers/certificates.ts'
+import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'
 import { answerJson, startEndpoint, type Endpoint } from '../peers/endpoint.ts'
 import { broker, resource, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
+import { listen } from '../peers/listen.ts'
 import { audience, bearer, createToken, keySet } from '../peers/token.ts'
 
 const client = createHttpClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
@@ -51,6 +55,27 @@ describe('an issuer alone', () => {
     },
   )
 
+  it('is asked with the User-Agent of the broker, like its keys and its introspection', async () => {
+    const issuer = provider.origin
+    const endpoints = { jwks_uri: `${issuer}/keys`, introspection_endpoint: `${issuer}/introspect` }
+    publish({ issuer, active: true, email: 'ann@example.com', ...endpoints })
+    const credentials = { clientId: broker.id, clientSecrets: [broker.secret] }
+    const introspection = createIntrospectionVerifier({
+      ...shared,
+      ...credentials,
+      source: ['cookie:token'],
+      endpoint: { issuer },
+    })
+    door = await openDoor([createJwt(issuer), introspection])
+    const browser = ['User-Agent', 'Mozilla/5.0'] as const
+    await door.ask([...bearer(createToken({ claims: { iss: issuer } })), browser])
+    expect(await door.ask([['Cookie', 'token=opaque'], browser])).toMatchObject({ status: 200 })
+    const document = '/.well-known/openid-configuration'
+    expect(paths()).toEqual([document, '/keys', document, '/introspect'])
+    const agents = provider.received.map(({ headers }) => headers['user-agent'])
+    expect(new Set(agents)).toEqual(new Set(['returning-ai-token-broker']))
+  })
+
   it('is not asked before the first token', async () => {
     door = await openDoor([createJwt(provider.origin)])
     expect(await door.ask([])).toMatchObject({ status: 401 })
@@ -92,6 +117,25 @@ describe('an issuer alone', () => {
     const token = bearer(createToken({ claims: { iss: provider.origin } }))
     expect(await door.ask(token)).toMatchObject({ status: 503, outcome: 'discovery_status_302' })
     expect(paths()).not.toContain('/elsewhere')
+  })
+})
+
+describe.skipIf(opensslMissing)(`an issuer over https ${opensslMissing ?? ''}`, () => {
+  it('may not name keys by plain http, not even on a private network', async () => {
+    const { ca, valid } = makeCertificates()
+    const server = createServer(valid, (_request, response) => {
+      response.end(JSON.stringify({ issuer, jwks_uri: `${provider.origin}/keys` }))
+    })
+    const issuer = (await listen(server)).replace('http://127.0.0.1', 'https://localhost')
+    provider.answer = answerJson(keySet)
+    const trusting = useClient({ maxConnections: 8, connectTimeoutMs: 10_000, ca })
+    const rules = { issuer, audiences: [audience], algorithms: ['RS256'] }
+    door = await openDoor([
+      createJwtVerifier({ ...shared, ...rules, client: trusting, key: { discovery: issuer } }),
+    ])
+    const token = bearer(createToken({ claims: { iss: issuer } }))
+    expect(await door.ask(token)).toMatchObject({ status: 503, outcome: 'discovery_address_refused' })
+    expect(provider.received).toEqual([])
   })
 })
 

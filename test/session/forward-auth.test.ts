@@ -1,7 +1,8 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { HttpClient } from '../../src/outbound/client.ts'
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { createForwardAuthVerifier } from '../../src/session/forward-auth.ts'
@@ -339,6 +340,16 @@ describe('An endpoint that fails', () => {
   test('A name that does not exist is an outage', async () => {
     const door = await openForwardDoor({ url: new URL('http://app.invalid/me') })
     expect(await door.ask([cookie])).toMatchObject({ status: 503, outcome: 'dns_failure' })
+  })
+
+  test('A machine without free sockets is overloaded, which is no outage of the endpoint', async () => {
+    const fault = Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
+    const lookup = ((_name: string, _options: object, done: (error: Error) => void) =>
+      done(fault)) as unknown as typeof dns.lookup
+    const door = await openForwardDoor({ url: new URL('http://app.test/me') })
+    vi.spyOn(dns, 'lookup').mockImplementation(lookup)
+    const verdict = await door.ask([cookie]).finally(() => void vi.restoreAllMocks())
+    expect(verdict).toMatchObject({ status: 503, code: 'overloaded', outcome: 'machine_exhausted' })
   })
 
   test('An outage is not remembered: the next request asks again', async () => {

@@ -101,9 +101,9 @@ describe('Renewed cookies of an accepted session', () => {
     })
   })
 
-  it('may be among twenty kilobytes of others', async () => {
+  it('may be among sixty kilobytes of others', async () => {
     await open()
-    app.answer = answerWith([...Array.from({ length: 40 }, (_, n) => `c${n}=${'x'.repeat(500)}`), renewed])
+    app.answer = answerWith([...Array.from({ length: 40 }, (_, n) => `c${n}=${'x'.repeat(1_500)}`), renewed])
     expect(await ask()).toEqual({ status: 200, setCookies: [renewed] })
   })
 })

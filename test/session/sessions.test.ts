@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Problem } from '../../src/problems.ts'
 import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
 import { sessionInvalid, sourceUnavailable } from '../../src/session/credential.ts'
 import type { VerifiedClaims } from '../../src/session/claims.ts'
@@ -80,6 +81,8 @@ function createSlow() {
 }
 
 const refusing = () => Promise.reject(sessionInvalid('expired'))
+const hanging = () => new Promise<VerifiedClaims>(() => undefined)
+const limited = () => new Problem('rate_limited')
 const failing = () => Promise.reject(sourceUnavailable('timeout'))
 
 describe('The chain of modes', () => {
@@ -137,6 +140,25 @@ describe('A source that hangs', () => {
     for (const end of ends) end()
     expect(await emailOf(next)).toBe('ann@example.com')
     await Promise.all(asked)
+  })
+
+  it('gives overloaded to a question that waited for its turn until the deadline', async () => {
+    const sessions = createSessions([createVerifier({ verify: hanging })], identify, {
+      timeoutMs: 50,
+      excessOf: limited,
+    })
+    const leaving = new AbortController()
+    const question = { signal: leaving.signal, network: () => 'one' }
+    const open = Array.from({ length: 16 }, (_, user) =>
+      sessions.verify(withCredential(`${user}`), question).catch(() => undefined),
+    )
+    await expect(sessions.verify(withCredential('ann'), question)).rejects.toMatchObject({
+      status: 503,
+      code: 'overloaded',
+      headers: { 'retry-after': expect.any(String) },
+    })
+    leaving.abort()
+    await Promise.all(open)
   })
 })
 
