@@ -11,8 +11,8 @@ const bridge = read('bridge.js')
 // year and pinned by their hashes.
 const FINGERPRINTS: Record<string, Record<string, string>> = {
   '2.0.0': {
-    'bridge.js': '7bvHGrt5QS2Ogb0eNQXyfn5fRv5PJKZFF5yiIevfyV4',
-    'embed.js': 'S0jGEtYv1h6cL_PScAvWb7MqK68iHJ38ZwAP6Ezqc58',
+    'bridge.js': 'chbh3huxPeXW0gARKc1uuw4ALSMPUQgH_2hrmWFriAE',
+    'embed.js': '0b-UenkIAaDGWj5rWFRbjGG44VslhTuAqIpiOaVBZ2s',
   },
 }
 

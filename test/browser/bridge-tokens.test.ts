@@ -135,6 +135,22 @@ describe('A further request of the same widget', () => {
     await expectAsked(stage, 1)
   })
 
+  test('costs one request, however often the widget asks within a second', async () => {
+    const late = heldBack(answerAs('ann'))
+    stage.broker.script = late.script
+    const page = await stage.open(stage.script() + stage.widget('w1?silent'))
+    const widget = await stage.frame(page)
+    const askOften = () =>
+      widget.evaluate(async () => void (await Promise.all(Array.from({ length: 200 }, () => ask()))))
+    await askOften()
+    await expectAsked(stage, 1)
+    late.letGo()
+    await expectHeard(stage, page, [['ann-token-1']])
+    await askOften()
+    await expectHeard(stage, page, [['ann-token-1', 'ann-token-2']])
+    await expectAsked(stage, 2)
+  })
+
   test('is not lost if it arrives while the broker confirms the token for another widget', async () => {
     stage.broker.script = sameUntilRenewed
     const page = await stage.open(stage.script() + stage.widget('w1'), { clock: true })

@@ -6,7 +6,8 @@ export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
     globalSetup: 'test/global-setup.ts',
-    include: ['test/load/load.ts'],
+    include: ['test/load/load.ts', 'test/load/first-view/first-view.ts'],
+    fileParallelism: false,
     testTimeout: 90_000,
     disableConsoleIntercept: true,
   },
