@@ -29,6 +29,10 @@ const runElsewhere: Record<string, string> = {
   'npm ci && npm test': 'This suite is what it runs. CI begins with it.',
   'npm run doctor -- --url https://app.example.com/widgets/ --email you@example.com':
     'It needs a deployment: test/doctor/ gives it one.',
+  'npm install @opentelemetry/sdk-node @opentelemetry/instrumentation-http @opentelemetry/instrumentation-undici':
+    'The packages are in test/peers.',
+  'OTEL_SERVICE_NAME=token-broker OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 node --import ./tracing.mjs dist/server.js':
+    'It needs a collector: test/telemetry/opentelemetry.test.ts has one.',
   'docker build -t token-broker .': needsDocker,
   'docker run --env-file .env -p 3000:3000 token-broker': needsDocker,
   'docker build --target sandbox -t token-broker-sandbox .': needsDocker,
