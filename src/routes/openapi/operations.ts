@@ -35,11 +35,15 @@ const fresh = {
 /** `GET` of a file, open to anyone. Without a schema, its text is opaque. */
 export function describeFile(operationId: string, summary: string, type: string, schema?: string) {
   const file = describeAnswer(summary, type, schema, ['ETag'])
-  return { get: { operationId, summary, responses: { 200: file, 304: unchanged, ...refusalsOfAnyRoute } } }
+  return describeOpenRoute(operationId, summary, { 200: file, 304: unchanged })
 }
 
 /** `GET` of a probe, open to anyone. */
 export function describeProbe(operationId: string, summary: string) {
   const fine = describeAnswer('Yes.', 'application/json', 'Probe')
-  return { get: { operationId, summary, responses: { 200: fine, ...refusalsOfAnyRoute } } }
+  return describeOpenRoute(operationId, summary, { 200: fine })
+}
+
+function describeOpenRoute(operationId: string, summary: string, answers: object) {
+  return { get: { operationId, summary, security: [], responses: { ...answers, ...refusalsOfAnyRoute } } }
 }
