@@ -16,6 +16,8 @@ interface Options {
   folder: string
   command?: readonly string[]
   environment?: Record<string, string>
+  /** A folder of the host that it sees as /run/secrets. */
+  secrets?: string
 }
 
 /**
@@ -69,7 +71,7 @@ async function finish(child: ChildProcess) {
 }
 
 /** The container for the runtime, in the format of the Open Container Initiative. */
-function describe({ files, config }: Image, { command, environment = {} }: Options) {
+function describe({ files, config }: Image, { command, environment = {}, secrets }: Options) {
   const [uid, gid] = config.User.split(':').map(Number)
   const own = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   return {
@@ -84,6 +86,9 @@ function describe({ files, config }: Image, { command, environment = {} }: Optio
     },
     root: { path: files, readonly: true },
     mounts: [
+      ...(secrets === undefined
+        ? []
+        : [{ destination: '/run/secrets', type: 'bind', source: secrets, options: ['bind', 'ro'] }]),
       { destination: '/proc', type: 'proc', source: 'proc' },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
     ],

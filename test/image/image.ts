@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { chmod, chown, mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { whyMissing } from '../peers/binary.ts'
@@ -7,6 +8,7 @@ import { atEnd } from '../peers/clean-up.ts'
 import { root } from '../peers/documents.ts'
 import { fillBase } from './base.ts'
 import { startContainer } from './container.ts'
+import { signIn } from './demo.ts'
 import { execute, openStore, type ImageConfig, type Store } from './store.ts'
 
 const missing =
@@ -18,16 +20,7 @@ const missing =
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
 const [, baseName = '', suite = ''] = /^FROM (node:\S+?-(\w+)-slim) /m.exec(read('Dockerfile'))!
 const mostMegabytes = 45
-
-/** A user of the demo asks for a token, from inside the container. */
-const signIn = `
-  const origin = 'http://127.0.0.1:3000'
-  const post = (path, headers, body) =>
-    fetch(origin + path, { method: 'POST', headers: { origin, 'content-type': 'application/json', ...headers }, body })
-  const [cookie] = (await post('/demo/sign-in', {}, '{"user":"ada"}')).headers.getSetCookie()
-  const answer = await post('/widget-token', { cookie: cookie.split(';')[0] }, '{}')
-  console.log(answer.status, 'token' in (await answer.json()) ? 'token' : '')
-`
+const listening = /"event":"listening"/
 
 async function measureMegabytes(path: string): Promise<number> {
   return Number((await execute('du', '-sx', '--block-size=1000000', path)).stdout.split('\t')[0])
@@ -50,7 +43,7 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
   })
 
   const startBroker = () =>
-    startContainer(runtime, /"event":"listening"/, { folder: store.folder, environment: validEnvironment })
+    startContainer(runtime, listening, { folder: store.folder, environment: validEnvironment })
 
   it('takes no browser from npm', () => {
     const fetched = [...buildLog.matchAll(/npm http (?:fetch GET 200|cache) (\S+\.tgz|\S+@\S+)/g)].map(
@@ -116,6 +109,30 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
     expect(stdout.split('\0').slice(0, -1)).toEqual(runtime.config.Cmd)
     await broker.kill('TERM')
     expect(await broker.ended).toBe(0)
+  })
+
+  /** A broker whose API key is in a file of this owner and mode. */
+  async function startWithKeyFile(uid: number, gid: number, mode: number) {
+    const secrets = await mkdtemp(join(store.folder, 'secrets-'))
+    await chmod(secrets, 0o755)
+    const file = join(secrets, 'widget_api_key')
+    await writeFile(file, 'widget-api-key-1')
+    await chmod(file, mode)
+    await chown(file, uid, gid)
+    const { WIDGET_API_KEY: _, ...others } = validEnvironment
+    const environment = { ...others, WIDGET_API_KEY_FILE: '/run/secrets/widget_api_key' }
+    return startContainer(runtime, listening, { folder: store.folder, environment, secrets })
+  }
+
+  it.each([
+    ['its user, with mode 0400', 65_532, 0, 0o400],
+    ['its group, with mode 0440', 0, 65_532, 0o440],
+  ])('reads a secret from a file of %s', async (_, uid, gid, mode) => {
+    expect((await startWithKeyFile(uid, gid, mode)).output).toContain('listening')
+  })
+
+  it('does not start with the file of a secret that only root can read, and says so', async () => {
+    await expect(startWithKeyFile(0, 0, 0o400)).rejects.toThrow(/WIDGET_API_KEY_FILE.*EACCES/)
   })
 
   it('runs the doctor', async () => {
