@@ -33,6 +33,7 @@ const runElsewhere: Record<string, string> = {
     'The packages are in test/peers.',
   'OTEL_SERVICE_NAME=token-broker OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 node --import ./tracing.mjs dist/server.js':
     'It needs a collector: test/telemetry/opentelemetry.test.ts has one.',
+  'npm run bench': 'It takes minutes, and needs the machine for itself.',
   'docker build -t token-broker .': needsDocker,
   'docker run --env-file .env -p 3000:3000 token-broker': needsDocker,
   'docker build --target sandbox -t token-broker-sandbox .': needsDocker,
