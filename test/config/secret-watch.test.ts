@@ -72,14 +72,18 @@ async function rotate(name: string, lines: readonly string[]): Promise<void> {
   await vi.waitFor(() => expect(eventsOf(name)).toHaveLength(before + 1), withinTwoSeconds)
 }
 
-const statusOf = async (headers: Headers) => (await broker.askToken(headers)).status
+const statusOf = async (headers: Headers, path?: string) => (await broker.askToken(headers, path)).status
 
 /** Asks with each credential in turn until the work is done, and gives all statuses. */
-async function askDuring(credentials: readonly Headers[], work: () => Promise<void>): Promise<Set<number>> {
+async function askDuring(
+  credentials: readonly Headers[],
+  work: () => Promise<void>,
+  path?: string,
+): Promise<Set<number>> {
   const state = { done: false }
   const statuses = new Set<number>()
   async function ask(headers: Headers): Promise<void> {
-    while (!state.done) statuses.add(await statusOf(headers))
+    while (!state.done) statuses.add(await statusOf(headers, path))
   }
   const users = credentials.map(ask)
   await work().finally(() => (state.done = true))
@@ -436,13 +440,16 @@ const keyOf = async (type: string) => {
 }
 
 describe('WIDGET_API_KEYS from a file', () => {
-  it('takes another key for a type, and a type that is new', async () => {
+  it('takes another key for a type, and a type that is new, under load', async () => {
     await start('WIDGET_API_KEYS', ['store-widget:store-key-a'], {})
     expect([await keyOf('store-widget'), await keyOf('social-widget')]).toEqual([
       'store-key-a',
       'widget-api-key-1',
     ])
-    await rotate('WIDGET_API_KEYS', ['store-widget:store-key-b,social-widget:social-key'])
+    const next = ['store-widget:store-key-b,social-widget:social-key']
+    const rotation = () => rotate('WIDGET_API_KEYS', next)
+    const fresh = { ...bearer(await signSession()), 'cache-control': 'no-cache' }
+    expect(await askDuring([fresh], rotation, '/widget-token?widget=store-widget')).toEqual(new Set([200]))
     expect([await keyOf('store-widget'), await keyOf('social-widget')]).toEqual(['store-key-b', 'social-key'])
   })
 })

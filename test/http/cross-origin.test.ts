@@ -220,6 +220,21 @@ describe('The log of a refused origin', () => {
   })
 })
 
+describe('The web view of an app', () => {
+  it.each(['capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'app://shop'])(
+    'at %s gets a token and may read it, if its origin is listed exactly',
+    async (origin) => {
+      const forApps = await startBroker({ WIDGET_BASE_URL: vendor.url, ALLOWED_ORIGINS: origin })
+      const headers = { 'sec-fetch-site': 'cross-site', authorization: `Bearer ${session}` }
+      const asked = { method: 'POST', path: '/widget-token' }
+      const answer = await send(forApps.port, { ...asked, headers: { ...headers, origin } })
+      expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([200, origin])
+      const foreign = { ...headers, origin: `${origin}.evil` }
+      expect((await send(forApps.port, { ...asked, headers: foreign })).status).toBe(403)
+    },
+  )
+})
+
 describe('CORS', () => {
   it.each([allowed, 'https://second.example.com:8443'])('lets %s read errors too', async (origin) => {
     const answer = await ask({ origin, cookie: [] })

@@ -92,6 +92,15 @@ describe('The log', () => {
     await vi.waitFor(() => expect(linesOf(undefined)).toMatchObject(expected))
   })
 
+  it.each(['loopback', 'uniquelocal, loopback', '127.0.0.1'])(
+    'uses X-Forwarded-For from a proxy on this machine if TRUST_PROXY is %s',
+    async (TRUST_PROXY) => {
+      const behind = await startBroker({ TRUST_PROXY, LOG_LEVEL: 'debug' })
+      await send(behind.port, { path: '/healthz', headers: { 'x-forwarded-for': '203.0.113.7' } })
+      await vi.waitFor(() => expect(behind.logLines()).toMatchObject([{ clientIp: '203.0.113.7' }]))
+    },
+  )
+
   it('warns once, with the peer, when a proxy that TRUST_PROXY does not name sends X-Forwarded-For', async () => {
     for (let index = 0; index < 3; index += 1)
       await send(broker.port, { path: '/healthz', headers: { 'x-forwarded-for': '203.0.113.7' } })

@@ -100,6 +100,11 @@ describe('an issuer alone', () => {
       'discovery_address_refused',
     ],
     ['is a list', [], 'discovery_not_a_document'],
+    [
+      'is larger than 256 KB',
+      (origin) => ({ issuer: origin, jwks_uri: `${origin}/keys`, padding: 'x'.repeat(256 * 1024) }),
+      'body_too_large',
+    ],
   ])('is an outage, never a 401, when its document %s', async (_name, document, outcome) => {
     publish(
       typeof document === 'function' ? (document as (origin: string) => object)(provider.origin) : document,
