@@ -65,6 +65,15 @@ describe('Another user in the same browser', () => {
       .toBe(true)
   })
 
+  test('gets a token of his own when he goes back to the page, cached or not', async () => {
+    const page = await stage.open(stage.script())
+    await expect.poll(() => stored(page), eventually).toBe('ann-token-1')
+    stage.broker.script = answerAs('bob')
+    await page.goto(`${stage.stranger.origin}/?silent`)
+    await page.evaluate(() => void setTimeout(() => history.back()))
+    await expect.poll(() => stored(page), eventually).toBe('bob-token-2')
+  })
+
   test('is noticed by the first token URL of the broker that answers', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1'))
     await expectHeard(stage, page, [['ann-token-1']])

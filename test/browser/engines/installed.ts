@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-export const engineNames = ['Chromium', 'Firefox', 'WebKitGTK'] as const
+const engineNames = ['Chromium', 'Firefox', 'WebKitGTK'] as const
 export type EngineName = (typeof engineNames)[number]
 
 /** The first of these commands that is on the PATH. */
-export function findCommand(...names: string[]): string | undefined {
+function findCommand(...names: string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter)
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
 }
@@ -26,11 +26,17 @@ export function findMiniBrowser(): string | undefined {
 }
 
 /** Why an engine cannot run here. Chromium comes with npm. */
-export function reasonAgainst(engine: EngineName): string | undefined {
+function reasonAgainst(engine: EngineName): string | undefined {
   if (engine === 'Firefox' && !findFirefox()) return 'firefox-esr is not installed'
   if (engine !== 'WebKitGTK') return undefined
   if (!findMiniBrowser() || !findCommand('WebKitWebDriver')) return 'webkit2gtk-driver is not installed'
   return findCommand('Xvfb') ? undefined : 'xvfb is not installed'
+}
+
+function parseName(text: string): EngineName {
+  const name = engineNames.find((each) => each === text)
+  if (!name) throw new Error(`BROWSERS names ${text}, which is none of ${engineNames.join(', ')}`)
+  return name
 }
 
 /**
@@ -38,8 +44,8 @@ export function reasonAgainst(engine: EngineName): string | undefined {
  * installed is left out, but fails the run in CI.
  */
 export function findEngines(): { running: EngineName[]; missing: string[] } {
-  const { BROWSERS, CI } = process.env
-  const wanted = engineNames.filter((name) => !BROWSERS || BROWSERS.split(',').includes(name))
+  const { BROWSERS = engineNames.join(), CI } = process.env
+  const wanted = BROWSERS.split(',').map(parseName)
   const running = wanted.filter((name) => !reasonAgainst(name))
   const missing = wanted
     .filter((name) => reasonAgainst(name))

@@ -1,3 +1,4 @@
+import { setTimeout as pass } from 'node:timers/promises'
 import { inject } from 'vitest'
 import type { Engine, Tab } from './engine.ts'
 import type { EngineName } from './installed.ts'
@@ -30,13 +31,23 @@ function endWithProcess(engine: Engine): Engine {
   return engine
 }
 
+/**
+ * Lets the page itself go: in Firefox, puppeteer waits in vain for the first navigation after a page came out of the
+ * back-forward cache.
+ */
+async function leave(tab: Tab): Promise<void> {
+  const run = (expression: string) => tab.run(expression).catch(() => undefined)
+  await run("location.replace('about:blank')")
+  while ((await run('location.href')) !== 'about:blank') await pass(5)
+}
+
 /** A closed tab waits for the next scene: a new window costs Firefox most of a second. */
 function reuseTabs(engine: Engine): Engine {
   const idle: Tab[] = []
   const reusable = (tab: Tab): Tab => ({
     ...tab,
     close: async () => {
-      await tab.goto('about:blank')
+      await leave(tab)
       idle.push(tab)
     },
   })
