@@ -56,7 +56,7 @@ export interface SignedOutDetail {
 
 export interface ErrorDetail {
   tokenUrl: string
-  /** The problem code of the broker, or `network`, `no_token`, `token_refused`, `headers` or `http_<status>`. */
+  /** The broker's problem code, or `network`, `no_token`, `token_refused`, `headers` or `http_<status>`. */
   code: string
   /** The HTTP status: 0 for a redirect, -1 if there was no readable answer. */
   status: number

@@ -11,8 +11,8 @@ const bridge = read('bridge.js')
 // year and pinned by their hashes.
 const FINGERPRINTS: Record<string, Record<string, string>> = {
   '2.0.0': {
-    'bridge.js': 'chbh3huxPeXW0gARKc1uuw4ALSMPUQgH_2hrmWFriAE',
-    'embed.js': '0b-UenkIAaDGWj5rWFRbjGG44VslhTuAqIpiOaVBZ2s',
+    'bridge.js': '1EzGmDHlaJYDvP2WuBwX9seRV6o8jPzWtdAlzm2iTFg',
+    'embed.js': 'WnapS5CB4ZTImliyBz8Rnkp0shJ0l4B84D27R8Nyuo0',
   },
 }
 

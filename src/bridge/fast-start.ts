@@ -1,6 +1,6 @@
 // The fast start: an inline script of at most 400 bytes before `<script async src="…/bridge.js">`. It notes what widgets
-// ask and sends the token request at once; the bridge checks and answers, and takes over both. Nothing may be asked while
-// the page is prerendered: the user may change before it is shown.
+// ask and sends the token request at once; the bridge checks and answers, and takes over both. It sends no request
+// while the page is prerendered: the user may change before the page is shown.
 declare const TOKEN_URL: string
 export {}
 

@@ -19,7 +19,7 @@ export class Frame {
   #answered = false
   /** The timer of a question that may still turn out to be that of a new document. */
   #doubt = 0
-  /** `load` events less documents that have asked: a document may ask before its `load` or after it. */
+  /** The number of `load` events minus that of documents that have asked, which they do before or after their `load`. */
   #loads = 0
   /** Unasked tokens that it may still get, because it may have asked before the bridge was there. */
   #gifts = 0

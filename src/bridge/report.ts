@@ -5,12 +5,15 @@ const warned = new Set<string>()
 /** What to check, by the code of the warning. */
 const HINTS: Record<string, string> = {
   coep: 'iframes need credentialless',
+  header: 'not allowed',
   network: origin === 'null' ? 'sandbox needs allow-same-origin' : 'broker up? origin in ALLOWED_ORIGINS?',
   no_token: 'a login page?',
   origin: 'not in data-widget-origin',
   other_site: 'third-party cookie: serve the broker on this site',
   policy: 'add it to the Content-Security-Policy',
+  second_copy: 'load one copy',
   session_missing: 'signed in? cookie sent?',
+  token_url: 'no address',
 }
 
 /** The last two labels of the page's host: a guess at its site, good enough for a hint. */

@@ -33,7 +33,7 @@ let lookedAt = -Infinity
 let denials = 0
 let refreshAt = 0
 
-/** Before `answered`; may reset the source. */
+/** Notes the user that an answer names. If it is another one, all that is held is dropped. */
 export function named({ broker }: Source, subject: string): void {
   if (subjects.get(broker) === subject) return
   if (subjects.has(broker)) forget()
@@ -62,7 +62,7 @@ export function refused(source: Source, outcome: Outcome): void {
 export function failed(source: Source, { code, status, requestId }: Outcome, retrying: boolean): void {
   const { url, failures } = source
   if (source === main) setState({ status: 'error', code, retrying })
-  // The one refused may be another user.
+  // The user who was refused may not be the one whose tokens are held.
   if (status >= 400 && status < 500 && !retrying) forget(source)
   warn(code, url.href)
   if (!retrying || failures === 1) emit('error', { tokenUrl: url.href, code, status, retrying, requestId })
@@ -151,7 +151,7 @@ function endSession(
   emit('signed-out', { reason, code, requestId })
 }
 
-/** Another user elsewhere is a reason to ask, no more. */
+/** What another tab says is a reason to ask the broker, no more. */
 function hear({ broker, subject }: Notice): void {
   const known = subjects.has(broker)
   if (isSignedOut()) worthAsking ||= typeof subject === 'string'

@@ -34,14 +34,14 @@ const REST_MS = 30_000
 export class Source {
   readonly url: URL
   readonly field: Field
-  /** The token URL without its query: the user is named by it. */
+  /** The token URL without its query: tokens of one broker belong to one user. */
   readonly broker: string
   answer: Answer | undefined
   /** The request in progress. */
   done: Promise<void> | undefined
   /** The request that the fast start has sent already. */
   early: Promise<Response> | undefined
-  /** Somebody has asked for a token: a new user needs one too. */
+  /** A token was wanted before, so the next user needs one as well. */
   wanted = false
   failures = 0
   #renewing = false
@@ -49,8 +49,9 @@ export class Source {
   #paused = false
   #request: AbortController | undefined
   #timer = 0
-  /** From when on a widget's question, and a page that wakes up, lead to a request. */
+  /** The time from which a widget that asks leads to a request. */
   #opensAt = -Infinity
+  /** The time from which a page that wakes up does. */
   #wakesAt = Infinity
 
   constructor(url: URL, field: Field) {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { RequestHandler } from 'express'
 import { compress, serveAsset, type Asset } from '../http/asset.ts'
 import { pageHeaders, scriptHeaders, dataHeaders } from '../http/headers.ts'
@@ -42,6 +42,7 @@ const pageModules = [
   'widgets.js',
 ]
 const scripts = ['bridge', 'embed']
+const forEver = 'public, max-age=31536000, immutable'
 
 const root = new URL('../../', import.meta.url)
 const built = new URL('dist/public/', root)
@@ -58,6 +59,7 @@ export function createAssets({ enabled, publicUrls, ...pageConfig }: PageOptions
   return [
     ...(enabled ? createPage(pageConfig, publicUrls.map(asFolder)) : []),
     ...scripts.filter((name) => existsSync(new URL(`${name}.js`, built))).flatMap(scriptRoutes),
+    ...olderScripts(readdirSync(built)).map((name) => scriptRoute(name, name, forEver)),
     ...withdrawn.map((name) => ({ path: `/${name}`, handlers: [refuseWithdrawn] })),
   ]
 }
@@ -83,12 +85,24 @@ function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): Asse
 
 /** A script for other sites, under a name that follows us and under one whose bytes never change. */
 function scriptRoutes(name: string): AssetRoute[] {
-  const route = (path: string, cacheControl: string) =>
-    routeAsset(path, [scriptHeaders, openToAll], readFile(`${name}.js`, javascript, cacheControl))
-  return [
-    route(`/${name}.js`, 'public, max-age=300'),
-    route(`/${name}-${version}.js`, 'public, max-age=31536000, immutable'),
-  ]
+  const file = `${name}.js`
+  return [scriptRoute(file, file, 'public, max-age=300'), scriptRoute(`${name}-${version}.js`, file, forEver)]
+}
+
+function scriptRoute(name: string, file: string, cacheControl: string): AssetRoute {
+  return routeAsset(`/${name}`, [scriptHeaders, openToAll], readFile(file, javascript, cacheControl))
+}
+
+/**
+ * The scripts of older versions among the files of `public/`. They stay there as they were built, so that pages that
+ * pin one by its hash do not break when the broker is upgraded.
+ */
+export function olderScripts(names: readonly string[]): string[] {
+  const isCurrent = (name: string) => scripts.some((script) => name === `${script}-${version}.js`)
+  return names.filter(
+    (name) =>
+      /^(bridge|embed)-\d+\.\d+\.\d+\.js$/.test(name) && !isCurrent(name) && !withdrawn.includes(name),
+  )
 }
 
 /** With a trailing slash, so that relative addresses resolve below it. */

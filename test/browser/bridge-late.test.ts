@@ -39,6 +39,13 @@ describe('A widget that asked before the bridge was there', () => {
     await expectTokens(page, [['ann-token-1']])
   })
 
+  test('gets the token of its own token URL', async () => {
+    stage.broker.script = ({ path }) => ({ body: { token: `token-of-${path}`, subject: 'ann' } })
+    const own = `data-token-url="${stage.broker.origin}/widget-token?widget=store-widget"`
+    const page = await stage.open(stage.widget('w1', own) + stage.script('async'))
+    await expectTokens(page, [['token-of-/widget-token?widget=store-widget']])
+  })
+
   test('gets no new token for its first own question', async () => {
     const page = await stage.open(stage.widget('w1?silent') + stage.script())
     await expectTokens(page, [['ann-token-1']])

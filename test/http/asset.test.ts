@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { version } from '../../src/routes/page.ts'
+import { olderScripts, version } from '../../src/routes/page.ts'
 import { startBroker, type RunningBroker } from '../peers/broker.ts'
 
 let broker: RunningBroker
@@ -74,6 +74,32 @@ describe('A file of the page', () => {
     expect(body).toHaveLength(0)
     const { body: whole } = await get('/bridge.js', { 'accept-encoding': 'br' })
     expect(headers['content-length']).toBe(String(whole.length))
+  })
+})
+
+describe('A script under the name of its version', () => {
+  it.each(['bridge', 'embed'])('has the bytes of the current one, for ever: %s', async (name) => {
+    const current = await get(`/${name}.js`)
+    const pinned = await get(`/${name}-${version}.js`)
+    expect(pinned.body.equals(current.body)).toBe(true)
+    expect(pinned.headers).toMatchObject({
+      'cache-control': 'public, max-age=31536000, immutable',
+      'access-control-allow-origin': '*',
+      'cross-origin-resource-policy': 'cross-origin',
+    })
+  })
+
+  it('stays served if it is an older one in public/, unless it was withdrawn', () => {
+    const older = ['bridge-2.0.1.js', 'embed-2.1.0.js']
+    const others = [
+      'bridge.js',
+      'bridge.js.gz',
+      `bridge-${version}.js`,
+      'bridge-1.0.0.js',
+      'bridge-2.0.1.js.br',
+      'page.js',
+    ]
+    expect(olderScripts([...older, ...others])).toEqual(older)
   })
 })
 
