@@ -98,11 +98,8 @@ function scriptRoute(name: string, file: string, cacheControl: string): AssetRou
  * pin one by its hash do not break when the broker is upgraded.
  */
 export function olderScripts(names: readonly string[]): string[] {
-  const isCurrent = (name: string) => scripts.some((script) => name === `${script}-${version}.js`)
-  return names.filter(
-    (name) =>
-      /^(bridge|embed)-\d+\.\d+\.\d+\.js$/.test(name) && !isCurrent(name) && !withdrawn.includes(name),
-  )
+  const others = new Set([...withdrawn, ...scripts.map((script) => `${script}-${version}.js`)])
+  return names.filter((name) => /^(bridge|embed)-\d+\.\d+\.\d+\.js$/.test(name) && !others.has(name))
 }
 
 /** With a trailing slash, so that relative addresses resolve below it. */
