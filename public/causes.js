@@ -1,10 +1,10 @@
 /**
- * What a code means to the person who sets the broker up: what happened, what to do, and which values of `outcome` in
- * the log narrow it down.
+ * What a code means to the person who sets the broker up: what happened, what to do, and which values of
+ * `outcome` in the log narrow it down.
  * @typedef {{ say: string, fix: string, outcomes?: string }} Cause
  */
 
-/** Those of the broker, in the order of src/problems.ts. @type {Record<string, Cause>} */
+/** The codes of the broker, in the order of src/problems.ts. @type {Record<string, Cause>} */
 const problems = {
   bad_request: {
     say: 'The request is malformed.',
@@ -33,7 +33,7 @@ const problems = {
     outcomes: 'origin_not_listed, origin_not_host, origin_null, origin_missing',
   },
   identity_unusable: {
-    say: 'The session is valid, but lacks what the vendor needs to know of the user.',
+    say: 'The session is valid, but lacks what the vendor needs to know about the user.',
     fix:
       'Set SESSION_EMAIL_CLAIM to the claim that contains the email. For Access Key Embed, check ' +
       'RAI_USER_IDENTIFIERS.',
@@ -76,7 +76,7 @@ const problems = {
   },
   internal: {
     say: 'The broker has a fault of its own.',
-    fix: 'The log has the stack of the error under this request id. Please report it.',
+    fix: 'Find the stack trace in the log by this request id, and report it as a bug.',
   },
   vendor_rejected_credentials: {
     say: 'The vendor refuses the broker’s key.',
@@ -123,11 +123,11 @@ const problems = {
   },
   shutting_down: {
     say: 'This replica of the broker is stopping.',
-    fix: 'Wait for the next one.',
+    fix: 'Wait until another replica takes over.',
   },
 }
 
-/** Those that the bridge itself gives. @type {Record<string, Cause>} */
+/** The codes that the bridge itself reports. @type {Record<string, Cause>} */
 const ofBridge = {
   network: {
     say: 'The broker cannot be reached.',
@@ -167,10 +167,10 @@ const unknownCause = { say: 'The broker refused the request.', fix: 'docs/proble
 
 /** An answer without a problem code comes from something in front of the broker. @param {string} status */
 function causeOfStatus(status) {
-  const away = ['502', '503', '504'].includes(status)
+  const isUnreachable = ['502', '503', '504'].includes(status)
   return {
-    say: away ? 'The proxy cannot reach the broker.' : `A proxy answered with status ${status}.`,
-    fix: away
+    say: isUnreachable ? 'The proxy cannot reach the broker.' : `A proxy answered with status ${status}.`,
+    fix: isUnreachable
       ? 'Check that the broker runs, and the address that the proxy forwards to.'
       : 'Check the proxy in front of the broker, and the path that it forwards.',
   }

@@ -1,9 +1,13 @@
-/** What gets a colour in HTML and JSX: comments, tags, strings, and the names of attributes. An arrow ends no tag. */
+/**
+ * What gets a colour in HTML and JSX: comments, tags, strings, and the names of attributes. An arrow ends no
+ * tag.
+ */
 const pattern = /=>|(<!--[\s\S]*?-->)|(<\/?[\w-]+|\/?>)|("[^"]*")|(\s[\w:@-]+)(?==")/g
 const kinds = ['comment', 'tag', 'string', 'attribute']
 
 /**
- * Fills an element with code, lightly coloured. Trusted Types forbid HTML from a string, so it builds the nodes.
+ * Fills an element with code, lightly coloured. Trusted Types forbid HTML from a string, so it builds the
+ * nodes.
  * @param {HTMLElement} place @param {string} code
  */
 export function showCode(place, code) {

@@ -22,9 +22,8 @@ async function start(config) {
 }
 
 /**
- * Loads the bridge. If the vendor's SDK tags are the only door, loads their keeper, with an empty tag that wants a
- * token.
- * Trusted Types forbid code to set a script's address, so the address is in the template.
+ * Loads the bridge. If the vendor's SDK tags are the only door, loads their keeper, with an empty tag that
+ * requests a token. Trusted Types forbid code to set a script's address, so the address is in the template.
  * @param {Config} config
  */
 function loadScript({ doors, widgetOrigin }) {
@@ -51,7 +50,7 @@ async function loadConfig() {
 }
 
 /** @param {Error} error */
-function showAway({ message: code }) {
+function showUnreachable({ message: code }) {
   for (const id of ['session', 'token', 'embeds']) show(id, 'idle', 'Unknown')
   showTrouble({ code, retrying: true })
   setInterval(reloadWhenBack, 3000)
@@ -62,4 +61,4 @@ async function reloadWhenBack() {
   if (response?.ok) location.reload()
 }
 
-loadConfig().then(start).catch(showAway)
+loadConfig().then(start).catch(showUnreachable)

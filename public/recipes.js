@@ -10,7 +10,7 @@
 const vendorOrigin = 'https://prod-widgets.returning.ai'
 
 /**
- * The vendor's SDK tags, and the attribute by which each names its widget.
+ * The vendor's SDK tags, each with the attribute that names its widget.
  * @type {Record<string, [string, string?]>}
  */
 const sdkTags = {
@@ -67,7 +67,7 @@ export function signinRecipes(widget, deployment) {
   ]
 }
 
-/** Tags that load the bridge, told of the widgets' origin unless it is the default. @param {Deployment} deployment */
+/** Writes the tags that load the bridge, with the widgets' origin unless it is the default. @param {Deployment} deployment */
 function scriptTags({ widgetOrigin }) {
   const origin = widgetOrigin === vendorOrigin ? [] : [`data-widget-origin="${widgetOrigin}"`]
   /** @param {string[]} attributes */
@@ -124,10 +124,10 @@ export function sdkRecipe({ type, id }, { here, communityId = 'COMMUNITY_ID', wi
   // The demo's vendor is the sandbox, which serves a stand-in of the SDK.
   const sdk = signInForm
     ? `<script async src="${widgetOrigin}/assets/rai-widget.iife.js"></script>`
-    : '<!-- The vendor’s SDK here, as its guide says: rai-widget.iife.js -->'
+    : '<!-- Load the vendor’s SDK here, as its guide says: rai-widget.iife.js -->'
   return {
     name: 'SDK tag',
-    hint: 'Access Key Embed: the vendor’s own tag, which the broker’s script supplies with embed tokens.',
+    hint: 'Access Key Embed: the vendor’s own tag. The broker’s script supplies it with embed tokens.',
     code: [
       `<script src="${here('embed.js')}"></script>`,
       sdk,

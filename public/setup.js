@@ -5,7 +5,7 @@ import { byId, copyOf, find } from './dom.js'
 /** @typedef {'running' | 'https' | 'widgets' | 'session' | 'token' | 'handed'} Step */
 
 /**
- * Shows the checklist of a setup in progress. Steps are ticked by `tick` as the page sees them come true.
+ * Shows the checklist of the setup. The page calls `tick` when it sees that a step is done, or no longer is.
  * @param {SetupConfig} config
  */
 export function mountSetup({ allowedOrigins, doors, widgets }) {

@@ -18,7 +18,7 @@ let goodUntil = 0
 let failure = ''
 
 /**
- * Shows on the page what the bridge, or the keeper, does. Call it before either loads.
+ * Shows on the page what the bridge or the keeper does. Call it before the script loads.
  * @param {{ signInForm: boolean, doors: string[], widgets: { public: boolean }[] }} config
  */
 export function followBroker({ signInForm, widgets, doors }) {
@@ -70,13 +70,8 @@ function showToken({ detail: { renewed, expiresIn, subject } }) {
   tick('handed', embeds > 0)
   offerRenewal('Renew now')
   showTimeLeft()
-  report(
-    replaced
-      ? 'A new token replaced the old one.'
-      : framed
-        ? 'Token received and handed to the widgets.'
-        : 'Token received.',
-  )
+  const received = framed ? 'Token received and handed to the widgets.' : 'Token received.'
+  report(replaced ? 'A new token replaced the old one.' : received)
 }
 
 /** @param {CustomEvent<import('./bridge.js').SignedOutDetail>} event */

@@ -19,7 +19,7 @@ export function showTrouble({ code, requestId, retrying = false }) {
 }
 
 /**
- * Shows which outcome it was, if the failure is still in view.
+ * Shows the outcome that the log has for the failure, if it is still in view.
  * @param {string} requestId @param {string} outcome
  */
 export function showOutcome(requestId, outcome) {
@@ -37,7 +37,7 @@ function toneOf(code, retrying) {
   return code === 'session_missing' ? 'idle' : 'bad'
 }
 
-/** Sets the names of settings in the type of code. @param {string} text */
+/** Puts the names of settings into code elements. @param {string} text */
 function markNames(text) {
   return text.split(/([A-Z]+(?:_[A-Z]+)+)/).map((part, index) => {
     if (index % 2 === 0) return part

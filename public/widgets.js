@@ -96,7 +96,8 @@ async function copy(panel) {
     await navigator.clipboard.writeText(code.textContent ?? '')
     button.textContent = 'Copied'
   } catch {
-    // The page has no clipboard, because of plain http or a permission. From a selection, copying is one keystroke.
+    // Plain http or a missing permission keeps the clipboard away. Once the code is selected, one keystroke
+    // copies it.
     getSelection()?.selectAllChildren(code)
     button.textContent = 'Selected'
   }

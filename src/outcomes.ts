@@ -1,14 +1,14 @@
 /**
- * Every word with which the log says why a request was refused, by the code of its problem. `…` stands for a
- * number or a name. `docs/problems.md` is made of these texts, and the type checker knows no other words.
+ * Every `outcome` with which the log explains a refused request, by the code of its problem. `…` stands for a
+ * number or a name. `docs/problems.md` is generated from these texts, and the type checker accepts no others.
  */
 export const outcomes = {
   bad_request: {
     ambiguous_credentials: 'The request has two different credentials of one kind.',
     ambiguous_framing: 'Proxies could read the request in different ways, such as one with two Host headers.',
     unknown_expectation: 'The request has an Expect header other than 100-continue.',
-    'HPE_…': 'The HTTP parser cannot read the request. The word is that of Node.js.',
-    'ERR_HTTP_…': 'The request did not arrive in time. The word is that of Node.js.',
+    'HPE_…': 'The HTTP parser cannot read the request. Node.js names the reason.',
+    'ERR_HTTP_…': 'The request did not arrive in time. Node.js names the reason.',
   },
   session_invalid: {
     'answer_status_…': 'The route at SESSION_FORWARD_URL answered with this status: the user is signed out.',
@@ -17,8 +17,8 @@ export const outcomes = {
     expired: 'The token has expired.',
     malformed: 'The credential is not a JWT.',
     token_encrypted:
-      'The token is encrypted (JWE), as those of Auth.js are. Use SESSION_MODE=forward-auth instead.',
-    algorithm_not_allowed: 'The token is signed with another algorithm than SESSION_JWT_ALGORITHMS.',
+      'The token is encrypted (JWE), like those of Auth.js. Use SESSION_MODE=forward-auth instead.',
+    algorithm_not_allowed: 'The token is signed with an algorithm that SESSION_JWT_ALGORITHMS does not list.',
     unknown_key: 'The provider does not publish the key that signed the token.',
     unusable_key: 'The key that the token names cannot verify a signature.',
     wrong_signature: 'The signature of the token is wrong.',
@@ -26,7 +26,7 @@ export const outcomes = {
     inactive: 'The introspection endpoint says that the token is not active.',
     unsupported_token_type: 'The introspection endpoint does not introspect tokens of this kind.',
     cookie_unsigned: 'The session cookie is not signed.',
-    cookie_signature: 'The session cookie is signed with another secret than SESSION_SECRET.',
+    cookie_signature: 'The session cookie is signed with a secret that is not in SESSION_SECRET.',
     session_unknown: 'The session is not in the store: it has ended, or SESSION_STORE_PREFIX is wrong.',
     session_expired: 'The session in the store has expired.',
     stored_session_too_large: 'The session in the store is too large.',
@@ -46,13 +46,14 @@ export const outcomes = {
     not_a_script: 'A form, a link or a frame sent the request, not a script.',
   },
   identity_unusable: {
-    email_missing: 'No claim that SESSION_EMAIL_CLAIM names is in the session.',
+    email_missing: 'The session has none of the claims that SESSION_EMAIL_CLAIM names.',
     email_list: 'The claim has several emails.',
-    email_not_ascii: 'The email has characters outside of ASCII.',
+    email_not_ascii: 'The email has characters that are not ASCII.',
     email_not_plain: 'The claim is not a plain email address.',
     subject_list: 'The proxy’s answer has several user ids.',
-    identifier_missing: 'The session lacks the claim of an entry of RAI_USER_IDENTIFIERS. `claim` names it.',
-    identifier_not_plain: 'The claim of such an entry is not a plain text or number. `claim` names it.',
+    identifier_missing: 'The session lacks a claim that RAI_USER_IDENTIFIERS names. `claim` says which.',
+    identifier_not_plain:
+      'A claim that RAI_USER_IDENTIFIERS names is not plain text or a number. `claim` says which.',
   },
   not_found: { version_withdrawn: 'A security fix replaced this version of the script.' },
   rate_limited: {
@@ -67,8 +68,8 @@ export const outcomes = {
   },
   vendor_bad_response: {
     unexpected_redirect: 'The vendor answered with a redirect, which the broker does not follow.',
-    unexpected_status: 'The vendor answered with a status below 300 other than 200.',
-    unexpected_content_type: 'The answer is not JSON, but perhaps the page of a proxy.',
+    unexpected_status: 'The vendor answered with a status below 300 that is not 200.',
+    unexpected_content_type: 'The answer is not JSON. It may be the page of a proxy.',
     invalid_json: 'The answer claims to be JSON, but is not.',
     invalid_shape: 'The answer has no usable token.',
     body_too_large: 'The answer is too large.',
@@ -77,14 +78,14 @@ export const outcomes = {
   },
   vendor_unavailable: {
     dns_failure: 'The host name has no address.',
-    connect_refused: 'Nothing accepts connections there, or the proxy of HTTPS_PROXY refuses.',
+    connect_refused: 'Nothing accepts connections at that address, or the proxy of HTTPS_PROXY refuses.',
     connect_timeout: 'No connection was made in time.',
     reset: 'The connection was closed before an answer.',
     reset_body: 'The connection was reset in the middle of the answer.',
     truncated: 'The answer ended too early.',
     stale_socket: 'An idle connection was closed just as it was used.',
     vendor_5xx: 'The vendor answered with a 5xx. `vendorStatus` has the status.',
-    vendor_pause: 'The vendor named a time with Retry-After, which is not over.',
+    vendor_pause: 'The vendor asked for a pause with Retry-After, which is not over.',
     circuit_open: 'The last calls of several users failed. The broker asks the vendor again in a moment.',
     aborted: 'The broker is stopping, or the caller left.',
   },
@@ -95,11 +96,12 @@ export const outcomes = {
   },
   vendor_rate_limited: {
     vendor_rate_limited: 'The vendor answered 429.',
-    vendor_pause: 'The vendor named a time with Retry-After, which is not over.',
+    vendor_pause: 'The vendor asked for a pause with Retry-After, which is not over.',
   },
   session_source_unavailable: {
     dns_failure: 'The host name has no address.',
-    connect_refused: 'Nothing accepts connections there. In a container, 127.0.0.1 is the container itself.',
+    connect_refused:
+      'Nothing accepts connections at that address. In a container, 127.0.0.1 is the container itself.',
     connect_timeout: 'No connection was made in time.',
     reset: 'The connection was closed before the end of the answer.',
     timeout: 'There was no answer in time.',
@@ -107,10 +109,10 @@ export const outcomes = {
     protocol_error: 'The answer breaks the rules of HTTP, or its content encoding is unknown or broken.',
     body_too_large: 'The answer is too large.',
     aborted: 'The broker is stopping.',
-    unknown_fault: 'The request failed in a way that has no name. Please report it.',
-    answer_not_json: 'The answer is not JSON, but perhaps a page of your app.',
-    answer_moved: 'The address has moved for good (301, 308): set the new one.',
-    'answer_status_…': 'The answer has this status.',
+    unknown_fault: 'The request failed for an unknown reason. Please report it.',
+    answer_not_json: 'The answer is not JSON. It may be a page of your app.',
+    answer_moved: 'The address has moved permanently (301, 308). Set the new one.',
+    'answer_status_…': 'The session source answered with this status.',
     answer_is_jwt: 'The introspection endpoint answers with a signed JWT. Register the client for JSON.',
     client_refused: 'The introspection endpoint refuses the broker’s own client id or secret.',
     answer_not_a_key_set: 'SESSION_JWT_JWKS_URL does not answer with a key set.',
@@ -118,31 +120,31 @@ export const outcomes = {
     answer_certificate_map:
       'SESSION_JWT_JWKS_URL names a list of certificates. Set the address of the key set.',
     key_not_known_yet: 'The token names an unknown key. The broker looks for it again in a moment.',
-    'discovery_status_…': 'The discovery document of the issuer has this status.',
+    'discovery_status_…': 'The request for the discovery document of the issuer got this status.',
     discovery_not_a_document: 'The discovery document is not a JSON object.',
-    discovery_issuer_differs: 'The discovery document names another issuer. Both must be the same text.',
+    discovery_issuer_differs: 'The discovery document names another issuer. Both must be exactly the same.',
     discovery_address_missing: 'The discovery document lacks the address that is needed.',
     discovery_address_refused: 'The discovery document names an address that the settings do not allow.',
     redis_offline: 'There is no connection to Redis, or it was lost.',
     redis_timeout: 'Redis did not answer in time.',
     redis_tls: 'There is no secure connection to Redis.',
     redis_auth: 'Redis refuses the user name or the password.',
-    redis_permission: 'The user of Redis may not read these keys.',
+    redis_permission: 'The Redis user may not read these keys.',
     redis_moved: 'A Redis cluster keeps the key elsewhere.',
     redis_readonly: 'This Redis is a replica.',
-    redis_refused: 'Redis answered with another error, such as that it is still loading.',
+    redis_refused: 'Redis answered with another error, for example because it is still loading.',
     stored_session_not_json: 'The session in the store is not JSON.',
     stored_expiry_unreadable: 'The session in the store has an unreadable expiry.',
   },
   overloaded: {
-    waiting_line_full: 'VENDOR_MAX_QUEUE requests are waiting for the vendor.',
+    waiting_line_full: 'As many requests as VENDOR_MAX_QUEUE allows are waiting for the vendor.',
     waited_too_long: 'The request waited for the vendor until its deadline.',
-    too_many_questions: 'Too many questions to the session source are open.',
+    too_many_questions: 'Too many requests to the session source are in progress.',
     machine_exhausted: 'This machine is out of file descriptors, memory or ports.',
   },
   shutting_down: {
     starting: 'The process is starting.',
-    draining: 'The process got a signal to stop.',
+    draining: 'The process has received a signal to stop.',
   },
 } as const
 
@@ -156,7 +158,7 @@ export const eventOutcomes = {
   },
   secret_file: {
     unreadable: 'The broker may not read the file, or it is gone. The old content stays in use.',
-    malformed: 'The file holds nothing usable. The old content stays in use.',
+    malformed: 'The file has no usable content. The old content stays in use.',
   },
   vendor_circuit: { recovered: 'The vendor answers again.' },
   vendor_probe: {
@@ -165,7 +167,7 @@ export const eventOutcomes = {
   },
 }
 
-/** What a word says of a request with this code; undefined if it is none of its words. */
+/** What an outcome means for this code, or undefined if the code does not have it. */
 export function meaningOf(code: string, word: string): string | undefined {
   const words = Object.entries<Record<string, string>>(outcomes).find(([name]) => name === code)?.[1] ?? {}
   const fits = (known: string) => (known.endsWith('…') ? word.startsWith(known.slice(0, -1)) : word === known)
@@ -174,10 +176,10 @@ export function meaningOf(code: string, word: string): string | undefined {
 
 type Table = typeof outcomes
 
-/** The words of one code. */
+/** The outcomes of one code. */
 export type OutcomeOf<Code extends keyof Table> = Code extends unknown ? Fill<keyof Table[Code]> : never
 
-/** The words of any code. */
+/** The outcomes of any code. */
 export type Outcome = OutcomeOf<keyof Table>
 
 type Fill<Word> = Word extends `${infer Stem}…` ? `${Stem}${string}` : Word

@@ -178,7 +178,7 @@ export class Problem extends Error {
   }
 }
 
-/** A refusal as the caller gets it (RFC 9457). */
+/** The answer to a refused request (RFC 9457). */
 export interface ProblemDocument {
   type: string
   title: string

@@ -13,10 +13,13 @@ import { createShutdown } from './shutdown.ts'
 
 // The process: configuration, logger, broker, listener; drains on SIGTERM.
 
-/** Connections that the kernel queues for us. A client that finds the queue full retries seconds later. Node's default is 511. */
+/**
+ * Connections that the kernel queues for us. A client that finds the queue full retries seconds later. Node's
+ * default is 511.
+ */
 const backlog = 4_096
 
-/** What the reader of the log has left at the end. */
+/** How long the reader of the log has to take the last lines. */
 const flushTimeoutMs = 500
 
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))
@@ -58,7 +61,7 @@ function asksForCheckOrExit(given: readonly string[]): boolean {
   return given.length > 0
 }
 
-/** Ends the process with the message alone if the operator must act before it can start. */
+/** If the operator must act before the broker can start, prints only the message and exits. */
 function orExit<Result>(work: () => Result): Result {
   try {
     return work()
@@ -97,7 +100,10 @@ function exitAfterBug(error: unknown): void {
   exitFlushed(1)
 }
 
-/** Ends as soon as the log is out; by force where nobody reads it, since `exit` too waits for what is being written. */
+/**
+ * Exits once the log is written. If nobody reads the log, kills the process, because `exit` would wait for the
+ * pending write.
+ */
 function exitFlushed(code: number): void {
   logger.flush(() => process.exit(code))
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), flushTimeoutMs)

@@ -94,7 +94,7 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
   function recall(key: string, { session: { subject }, issuer }: TokenRequest, account: string) {
     const known = remembered.get(key)
     if (known === undefined || known.until <= performance.now()) return undefined
-    // What a withdrawn key minted may be what its withdrawal is about.
+    // A key may have been withdrawn because of the tokens that it minted.
     if (!issuer.hasKey(known.keyId)) return undefined
     return known.subject === subject && known.account === account ? known : undefined
   }

@@ -72,8 +72,8 @@ function expectDefault(name: string, shown: string | undefined): void {
 }
 
 describe('docs/problems.md', () => {
-  // To write it anew: npx vitest run test/docs.test.ts --update
-  it('is what the texts of the broker and of its page make', async () => {
+  // To generate it again: npx vitest run test/docs.test.ts --update
+  it('is generated from the texts of the broker and of its page', async () => {
     await expect(renderProblems()).toMatchFileSnapshot('../docs/problems.md')
   })
 
@@ -81,7 +81,7 @@ describe('docs/problems.md', () => {
     expect(explainedCodes).toEqual(expect.arrayContaining(problemCodes))
   })
 
-  it('has every outcome that the page names, under the code for which it names it', () => {
+  it('has every outcome that the page names, under the same code', () => {
     const named = problemCodes.flatMap((code) => {
       const words = causeOf(code).outcomes?.match(/\b[a-z]+_[a-z0-9_]+\b/g) ?? []
       return words.map((word) => [code, word] as const)

@@ -1,4 +1,5 @@
-// A stand-in for the vendor's widget SDK. Its elements take a token once, as the vendor documents, and never ask for another.
+// A stand-in for the vendor's widget SDK. Its elements take a token once, as the vendor documents, and never
+// ask for another.
 ;(() => {
   const vendor = new URL(/** @type {HTMLScriptElement} */ (document.currentScript).src).origin
 

@@ -27,8 +27,8 @@ export function recurringSessions(count: number): NextSession {
 }
 
 /**
- * The broker as it is in production, with every protection and metrics on, and its log in a file. `cpus` holds it to
- * some of the machine's CPUs.
+ * The broker as it is in production, with every protection and metrics on, and its log in a file. `cpus` pins
+ * it to some of the machine's CPUs.
  */
 export function startBroker(vendorUrl: string, logFile: string, cpus?: string): Promise<Measured> {
   const env = {
@@ -61,8 +61,8 @@ export async function startCandidates(vendorUrl: string, logFile: string): Promi
 }
 
 /**
- * The broker held to one CPU and to two, where there is a `taskset` (Linux). The client and the vendor use the whole
- * machine.
+ * The broker pinned to one CPU and to two, if `taskset` is installed (Linux). The client and the vendor use
+ * the whole machine.
  */
 export async function startHeldBrokers(vendorUrl: string, logFile: string): Promise<Candidate[]> {
   if (spawnSync('taskset', ['--version']).error !== undefined) return []

@@ -20,7 +20,7 @@ const directory = mkdtempSync(join(tmpdir(), 'bench-'))
 const logFile = join(directory, 'broker.log')
 const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`
 
-print(`${machine}; some six minutes …\n\n`)
+print(`${machine}; about six minutes …\n\n`)
 const starts = await measureStarts(7)
 const vendor = await startMeasured('./servers/vendor.js', {})
 const runs = await measureAndStop(await startCandidates(vendor.origin, logFile), 5)
@@ -49,7 +49,7 @@ const figures: Figure[] = [
   { figure: 'MB resident after 200,000 requests of 50,000 sessions', value: memoryMb, goal: 200 },
 ]
 print(`${formatRuns(mediansOf(runs))}\n${formatFigures(figures)}\n`)
-print(`The broker held to CPUs by taskset, beside a client and a vendor that share the machine:\n\n`)
+print(`The broker pinned to CPUs with taskset. The client and the vendor share the machine:\n\n`)
 print(`${formatRuns(mediansOf(held))}\n`)
 const rows = { candidates: Object.fromEntries(mediansOf(runs)), held: Object.fromEntries(mediansOf(held)) }
 print(`${JSON.stringify({ machine, ...rows, slowVendor: slow, starts, figures })}\n`)
@@ -64,7 +64,9 @@ function mediansOf(measured: ReadonlyMap<string, Run[]>): Map<string, Run> {
   return new Map([...measured].map(([name, each]) => [name, medianOf(each)]))
 }
 
-/** The median of the rounds' ratios, not the ratio of medians: two runs of one round met the same machine. */
+/**
+ * The median of the rounds' ratios, not the ratio of medians: both runs of a round met the same conditions.
+ */
 function cpuRatio(name: string, other: string): number {
   const others = runs.get(other) ?? []
   return median((runs.get(name) ?? []).map(({ cpuUs }, round) => cpuUs / others[round]!.cpuUs))

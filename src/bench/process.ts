@@ -17,7 +17,7 @@ const meter = new URL('./meter.js', import.meta.url).href
 interface Options {
   execArgv?: string[]
   logFile?: string
-  /** The numbers of the CPUs that it may use, as `taskset` takes them. Default: all. */
+  /** The CPUs that the program may use, in the notation of `taskset`. Default: all. */
   cpus?: string
 }
 

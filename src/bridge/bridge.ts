@@ -8,8 +8,8 @@ import { start, takeOver, type Core } from './start.ts'
 import { store } from './storage.ts'
 
 /*
- * Gives each Returning.AI widget of this page the token of the signed-in user, which it requests from the broker. No
- * token is read from storage or taken from another tab: the browser may have another user by now.
+ * Gives each Returning.AI widget of this page the token of the signed-in user, which it requests from the
+ * broker. No token is read from storage or taken from another tab: the browser may have another user by now.
  */
 start('widget-token', 'token', run)
 
@@ -19,13 +19,13 @@ function run(core: Core, main: Source, script: Element): void {
   const inMemory = script.getAttribute('data-storage') === 'memory'
   const onRequest = script.getAttribute('data-start') === 'on-request'
 
-  /** A Content-Security-Policy blocks what the bridge needs. */
+  /** Warns if a Content-Security-Policy blocks what the bridge needs. */
   function notePolicy({ blockedURI, effectiveDirective }: SecurityPolicyViolationEvent): void {
     const blocked = [main.url.origin, ...origins].some((each) => blockedURI.startsWith(each))
     if (blocked) warn('policy', `${effectiveDirective} ${blockedURI}`)
   }
 
-  /** The token URL of a frame: its own attribute goes before the script's. */
+  /** The token URL of a frame: its own attribute takes precedence over the script's. */
   function sourceOf(element: Element | undefined): Source | undefined {
     const own = element?.getAttribute('data-token-url')
     if (!own) return main
@@ -41,7 +41,7 @@ function run(core: Core, main: Source, script: Element): void {
     if (source) frame.ask(source, origin)
   }
 
-  /** Frames that are there already may have asked before anybody listened. */
+  /** Offers a token to the frames that are already there: they may have asked before the bridge listened. */
   function offerAll(): void {
     for (const element of iframes()) {
       const { contentWindow } = element
@@ -78,7 +78,7 @@ function run(core: Core, main: Source, script: Element): void {
   if (crossOriginIsolated) warn('coep', named)
 }
 
-/** The vendor's own elements speak with their own frames. */
+/** Whether an iframe belongs to one of the vendor's own elements, which communicate with it themselves. */
 function isInVendorTag(element: Element): boolean {
   for (let at: unknown = element; at; at = read('parentNode', at as Node) ?? (at as ShadowRoot).host)
     if (/^rai-/i.test(read('nodeName', at as Node) as string)) return true

@@ -2,7 +2,10 @@ import { watch } from './frames.ts'
 
 const PASSED_ON = ['title', 'height', 'data-token-url', 'data-token', 'credentialless']
 
-/** Defines `<returning-ai-widget>`, which makes the iframe in a shadow root: a framework's own children stay as they are. */
+/**
+ * Defines `<returning-ai-widget>`. Its iframe is in a shadow root, so that a framework's own children stay as
+ * they are.
+ */
 export function defineElement(origins: readonly string[]): void {
   class WidgetElement extends HTMLElement {
     static observedAttributes = ['type', 'widget-id', ...PASSED_ON]

@@ -3,8 +3,8 @@ import type { Source } from './source.ts'
 import { start, type Core } from './start.ts'
 
 /*
- * Keeps the vendor's SDK tags in `<returning-ai-embed>` supplied with embed tokens, which the SDK takes once and never asks
- * for again.
+ * Keeps the vendor's SDK tags in `<returning-ai-embed>` supplied with embed tokens. The SDK takes a token
+ * once and never asks for another.
  */
 start('embed-token', 'embedToken', run)
 
@@ -46,7 +46,9 @@ function run(core: Core, source: Source, script: Element): void {
       keep()
     }
 
-    /** The parser fills a template after it has made it: what follows it says that it is complete. */
+    /**
+     * The parser creates a template before it fills it. A node after the template shows that it is complete.
+     */
     #ready() {
       const template = this.querySelector(':scope > template')
       const complete = template?.nextSibling ?? this.nextSibling ?? document.readyState !== 'loading'

@@ -3,21 +3,21 @@ import { warn } from './report.ts'
 
 /** What one request to the broker led to. */
 export interface Outcome {
-  /** HTTP status; 0 for a redirect, -1 when there was no readable answer. */
+  /** HTTP status; 0 for a redirect, -1 if there was no readable answer. */
   status: number
-  /** The problem code, or ours where the answer has none. */
+  /** The problem code, or one of ours if the answer has none. */
   code: string
-  /** What it answered; absent where nothing was sent or nothing came back. */
+  /** The answer. Absent if nothing was sent or nothing came back. */
   body?: Record<string, unknown>
   retryAfterMs?: number
-  /** Names the request in the broker's log, where the answer says it. */
+  /** Names the request in the broker's log. Absent if the answer has none. */
   requestId?: string | undefined
 }
 
-/** Gives the headers of a caller without a cookie; called anew for each request. */
+/** Returns the headers of a caller without a cookie. Called for each request. */
 export type HeadersFunction = () => unknown
 
-/** Who asks, and what for. */
+/** What a request is made with. */
 export interface Caller {
   readonly url: URL
   readonly headers: HeadersFunction | undefined
@@ -50,7 +50,7 @@ export async function exchange(caller: Caller, renew: boolean, signal: AbortSign
         })),
     )
   }
-  // Headers and the fast start's request do not end with the signal.
+  // The signal stops neither the headers function nor the request of the fast start.
   const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', reject))
   try {
     return await Promise.race([attempt(), aborted])

@@ -1,6 +1,7 @@
-// The fast start: an inline script of at most 400 bytes before `<script async src="…/bridge.js">`. It notes what widgets
-// ask and sends the token request at once; the bridge checks and answers, and takes over both. It sends no request
-// while the page is prerendered: the user may change before the page is shown.
+// The fast start: an inline script of at most 400 bytes before `<script async src="…/bridge.js">`. It records
+// the requests of widgets and sends the token request at once. The bridge takes over both, checks the
+// requests and answers them. It sends no request while the page is prerendered, because the user may
+// change before it is shown.
 declare const TOKEN_URL: string
 export {}
 

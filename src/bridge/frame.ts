@@ -2,12 +2,12 @@ import { read } from './page.ts'
 import { emit, warn } from './report.ts'
 import type { Answer, Source } from './source.ts'
 
-/** How long a question after an answer may still turn out to be that of a new document. */
+/** How long a question after an answer may still turn out to come from a new document. */
 const GRACE_MS = 250
 const PEACE_MS = 10_000
 const REST_MS = 30_000
 
-/** The window of a widget, and what its documents have asked and been told. It outlives them. */
+/** The window of a widget, which outlives its documents, and what they have asked and received. */
 export class Frame {
   readonly element: HTMLIFrameElement | undefined
   source: Source | undefined
@@ -17,16 +17,16 @@ export class Frame {
   #waiting = false
   /** Its document has asked and been answered: if it asks once more, the token was refused or has expired. */
   #answered = false
-  /** The timer of a question that may still turn out to be that of a new document. */
+  /** The timer of a question that may still turn out to come from a new document. */
   #doubt = 0
   /** The number of `load` events minus that of documents that have asked, which they do before or after their `load`. */
   #loads = 0
-  /** Unasked tokens that it may still get, because it may have asked before the bridge was there. */
+  /** How many unrequested tokens it may still get, because it may have asked before the bridge was there. */
   #gifts = 0
-  /** What it was handed last, and when. */
+  /** The last token that it got, and when. */
   #last: Answer | undefined
   #handedAt = -Infinity
-  /** Until then, a third document that is given the same token counts as a refusal. */
+  /** Until then, a third document that asks for the same token counts as a refusal. */
   #pacedUntil = 0
   /** How many tokens in a row it has refused. */
   #refusals = 0
@@ -36,7 +36,7 @@ export class Frame {
     this.element = element
   }
 
-  /** It asks. After an answer this means that the token was refused or has expired. */
+  /** The widget asks. After an answer, this means that the token was refused or has expired. */
   ask(source: Source, origin: string): void {
     source.asked()
     if (this.#isGivenUp() && Date.now() - this.#handedAt < REST_MS) return
@@ -58,7 +58,10 @@ export class Frame {
     }, graceMs)
   }
 
-  /** The `load` of a document that has not asked yet, or that has just asked in place of the one that was answered. */
+  /**
+   * The `load` of a document that has not asked yet, or that has just asked in place of the one that was
+   * answered.
+   */
   loaded(): void {
     const doubted = this.#doubt && this.#waiting
     if (doubted) this.#refusals -= 1
@@ -68,7 +71,7 @@ export class Frame {
     this.serve()
   }
 
-  /** Hands it a token unasked, at once and at its next `load`: it was there before the bridge. */
+  /** Hands it a token without a request, at once and at its next `load`: it was there before the bridge. */
   offer(source: Source, origin: string): void {
     if (this.source) return
     this.source = source
@@ -79,7 +82,7 @@ export class Frame {
     this.serve()
   }
 
-  /** Answers if it can, else asks for a token. Safe at any time. */
+  /** Answers if it can, else asks for a token. Safe to call at any time. */
   serve(): void {
     const { source } = this
     if (!source || !this.#waiting || this.#answer(source)) return
@@ -105,9 +108,9 @@ export class Frame {
     return this.#hand(fresh)
   }
 
-  /** An unasked token is no answer: the renewal rule begins with the frame's own question. */
+  /** An unrequested token is not an answer: the renewal rule begins with the frame's own question. */
   #present(fresh: Answer): boolean {
-    // Still the empty first document, whose `load` is to come.
+    // Still the initial empty document: a `load` follows.
     if (this.element?.contentDocument?.URL === 'about:blank') return true
     this.#gifts -= 1
     return this.#hand(fresh)
@@ -124,14 +127,14 @@ export class Frame {
     return this.#refusals > 3
   }
 
-  /** Other frames are served as before. */
+  /** Stops renewing for this frame. Others are served as before. */
   #giveUp({ href }: URL): void {
     this.#waiting = false
     warn('token_refused', href)
     emit('error', { tokenUrl: href, code: 'token_refused', status: 200, retrying: false })
   }
 
-  /** Lets it ask again. If the user is gone, starts the widget anew without a history entry, at once empty. */
+  /** Lets it ask again. If the user is gone, empties and reloads the widget, without a history entry. */
   forget(gone: boolean): void {
     this.#refusals = 0
     if (!gone || !this.#last) return

@@ -19,7 +19,7 @@ function isAlive({ at, lifeMs }: Answer): boolean {
   return Date.now() - at < lifeMs
 }
 
-/** Hands a new token to all embeds; with `perTag`, to one that wants it, and asks for the next. */
+/** Hands a new token to all embeds. With `perTag`, hands it to one that wants it, and asks for the next. */
 export function serveEmbeds(source: Source, perTag: boolean, remake: boolean): void {
   const { answer } = source
   const all = [...embeds]
@@ -63,7 +63,10 @@ export function remove(embed: Embed): void {
   embed.due = true
 }
 
-/** Asks for the next token a minute before the end, or after half of a short life; a hidden page waits until it is seen. */
+/**
+ * Asks for the next token a minute before the end, or after half of a short life. A hidden page waits until
+ * it is visible.
+ */
 export function planRenewal({ answer }: Source, ask: () => void): void {
   clearTimeout(renewal)
   if (!answer || !embeds.size) return

@@ -1,12 +1,13 @@
 /**
- * Reads a property of the document or of another node past what markup can shadow: `<img name="hidden">` replaces
+ * Reads a property of the document or of another node, even if markup shadows it: `<img name="hidden">`
+ * replaces
  * `document.hidden`, and a page may let its users write such markup.
  */
 export function read(name: string, node: Node = document): unknown {
   return Reflect.get(Document.prototype, name, node)
 }
 
-/** Calls a method of the document, likewise. */
+/** Calls a method of the document, even if markup shadows it. */
 export function call(name: string, ...given: unknown[]): unknown {
   return Reflect.apply(read(name) as () => unknown, document, given)
 }
@@ -17,8 +18,8 @@ export function findAll(selector: string, root?: ShadowRoot): Iterable<Element> 
 }
 
 /**
- * Resolves an address against the page's own, which a `<base>` element cannot change. An `about:srcdoc` page has no
- * address of its own, so there the base of the document counts.
+ * Resolves an address against the page's own, which a `<base>` element cannot change. An `about:srcdoc` page
+ * has no address of its own, so its base URL counts.
  */
 export function resolve(address: string, base = location.href): URL | undefined {
   try {
@@ -28,13 +29,16 @@ export function resolve(address: string, base = location.href): URL | undefined 
   }
 }
 
-/** A property that the object itself has: a polluted `Object.prototype` must not choose an address or a header. */
+/**
+ * A property that the object itself has: a polluted `Object.prototype` must not choose an address or a
+ * header.
+ */
 export function ownProperty(object: unknown, name: string): unknown {
   const target = Object(object)
   return Object.hasOwn(target, name) ? target[name] : undefined
 }
 
-/** No timer of a browser counts further than 24 days. */
+/** Limited to 1e9 ms, because timers of browsers overflow after 24 days. */
 export function toMs(seconds: unknown): number {
   return Math.min(Number(seconds) * 1000 || 0, 1e9)
 }

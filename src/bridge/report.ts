@@ -16,10 +16,10 @@ const HINTS: Record<string, string> = {
   token_url: 'no address',
 }
 
-/** The last two labels of the page's host: a guess at its site, good enough for a hint. */
+/** The last two labels of the page's host: a guess at its site that is good enough for a hint. */
 const site = location.hostname.split('.').slice(-2).join('.')
 
-/** Says in the console what to check, once for each code. Nothing in it is secret. */
+/** Warns in the console what to check, once for each code. The text has no secret. */
 export function warn(code: string, place: string): undefined {
   const elsewhere = code === 'session_missing' && !place.includes(site)
   const hint = HINTS[elsewhere ? 'other_site' : code] ?? 'see docs/problems.md'

@@ -8,28 +8,31 @@ import { openChannel, tell, type Notice } from './tabs.ts'
 
 /** What hands tokens on: the bridge to iframes, the keeper to the vendor's tags. */
 export interface Follower {
-  /** Attaches its listeners, again after `document.open()` took them away. */
+  /** Attaches its listeners, and attaches them again after `document.open()` has removed them. */
   listen(): void
-  /** Tokens or waits have changed: hand on what can be handed on. */
+  /** Hands on the tokens that can be handed on. Called after a change of tokens or waits. */
   serve(source?: Source): void
-  /** The user is asked for anew; with `gone`, is another or none. With a source, this one alone was refused. */
+  /**
+   * Forgets what it knows. With `gone`, the user has changed or left. With a source, only that one is
+   * affected.
+   */
   forget(gone: boolean, only?: Source): void
 }
 
 const MINUTE_MS = 60_000
 
 export const sources = new Map<string, Source>()
-/** By broker, the user that it named. */
+/** The user that each broker named. */
 const subjects = new Map<string, string>()
 const followers: Follower[] = []
 let main: Source | undefined
 let headers: HeadersFunction | undefined
 
 let endedByBroker = false
-/** Since the sign-out: another tab has signed in, or a widget has asked after a 401. */
+/** Since the sign-out, another tab has signed in, or a widget has asked after a 401. */
 let worthAsking = false
 let lookedAt = -Infinity
-/** 401s in a row; after two of them a refresh has to wait. */
+/** The number of 401s in a row. From the second on, a refresh has to wait. */
 let denials = 0
 let refreshAt = 0
 
@@ -54,7 +57,8 @@ export function refused(source: Source, outcome: Outcome): void {
   if (!isOfMain(source)) return source.fail(outcome)
   denials += 1
   if (denials > 1) refreshAt = Date.now() + Math.min(30_000, 250 * 2 ** denials)
-  // A new tab of a bearer app may have no token yet, where the others have theirs.
+  // Without a body, nothing was sent: a new tab of a bearer app may have no token yet, while other tabs have
+  // theirs.
   endSession('session', outcome.body ? [source] : [], outcome)
   warn(outcome.code, source.url.href)
 }
@@ -76,7 +80,7 @@ function isOfMain({ url }: Source): boolean {
   return url.origin === main?.url.origin
 }
 
-/** A widget asks: after a 401, a reason to look again when the page gets the focus. */
+/** A widget asks. After a 401, that is a reason to look again when the page gets the focus. */
 export function noteQuestion(): void {
   worthAsking ||= endedByBroker
 }
@@ -85,7 +89,7 @@ export function serve(source?: Source): void {
   for (const follower of followers) follower.serve(source)
 }
 
-/** The first source is the main one. With it, everything begins. */
+/** Adds a source. The first one is the main one, and starts everything. */
 export function register(key: string, source: Source): Source {
   sources.set(key, source)
   if (main) return source
@@ -100,9 +104,9 @@ export function follow(follower: Follower): void {
   follower.listen()
 }
 
-/** Attaches all listeners. Safe at any time: a browser takes the same one only once. */
+/** Attaches all listeners. Safe to call at any time: a browser adds the same listener only once. */
 export function listen(): void {
-  // Captured, since an event of the document need not bubble.
+  // Captured, because an event of the document need not bubble.
   for (const type of ['online', 'visibilitychange', 'focus']) addEventListener(type, wake, true)
   for (const type of ['pageshow', 'prerenderingchange'])
     addEventListener(type, restart as EventListener, true)
@@ -128,7 +132,7 @@ function begin(renew = false): void {
   }
 }
 
-/** Nothing of the last user is handed on. With a source, nothing of this one alone. */
+/** Forgets the last user, so that nothing of theirs is handed on. With a source, forgets only its token. */
 function forget(only?: Source): void {
   if (only) only.answer = undefined
   else {
@@ -173,7 +177,7 @@ function wake({ type }: Event): void {
 /** The page's own interface. */
 export const api: ReturningAI = {
   async refresh() {
-    // A page that answers each sign-out by a refresh must not ask hundreds of times a second.
+    // A page that answers each sign-out with a refresh must not ask hundreds of times a second.
     const waitMs = refreshAt - Date.now()
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
     begin(true)

@@ -19,7 +19,7 @@ export interface Answer {
   token: string
   /** When the broker last confirmed it, in milliseconds. */
   at: number
-  /** How long it lives from then on. */
+  /** How long it is valid from then on. */
   lifeMs: number
 }
 
@@ -60,7 +60,9 @@ export class Source {
     this.broker = url.origin + url.pathname
   }
 
-  /** The answer, as long as it may be handed out without asking the broker whether the user is still the same. */
+  /**
+   * The answer, as long as it may be handed out without asking the broker whether the user is still the same.
+   */
   get fresh(): Answer | undefined {
     const { answer } = this
     const holdMs = answer ? Math.min(Math.max(answer.lifeMs, 1_000), MINUTE_MS) : 0
@@ -144,7 +146,7 @@ export class Source {
     const renewed = this.#renewing
     const detail = { subject: String(subject), expiresIn: expiresIn as number, renewed }
     named(this, detail.subject)
-    // The same token is news only when a new one was asked for.
+    // The same token counts as new only if a new one was requested.
     const known = renewed || token !== this.answer?.token ? {} : this.answer
     this.answer = Object.assign(known, { token, at: Date.now(), lifeMs: toMs(detail.expiresIn ?? 240) })
     this.#opensAt = -Infinity
@@ -152,12 +154,14 @@ export class Source {
     answered(this, detail)
   }
 
-  /** Asks again by itself where that may help: soon, or after a lasting 5xx slowly, else when a widget asks. */
+  /**
+   * Retries soon after a passing fault, and slowly after a lasting 5xx. Otherwise waits until a widget asks.
+   */
   fail(outcome: Outcome): void {
     const { status, code, retryAfterMs = 0 } = outcome
     const now = Date.now()
     const times = this.failures++
-    // A 5xx without a problem code is a proxy's.
+    // A 5xx without a problem code comes from a proxy.
     const passing = status < 0 || status === 429 || status === 503 || code.startsWith('http_5')
     const growingMs = Math.min(30_000, 500 * 2 ** times) * (1 + Math.random())
     const waitMs = passing ? retryAfterMs + growingMs : ([1, 5][times] ?? 15) * MINUTE_MS

@@ -8,9 +8,9 @@ declare const VERSION: string
 /** What a second script of ours uses instead of its own copy. */
 export interface Core {
   version: string
-  /** The token URL of each script that runs: the bridge's and the keeper's. */
+  /** The token URLs of the scripts that run: the bridge and the keeper. */
   running: Partial<Record<Field, string>>
-  /** What the fast start has left: see fast-start.ts. */
+  /** What the fast start has left behind: see fast-start.ts. */
   early: Early | undefined
   follow: typeof follow
   listen: typeof listen
@@ -42,7 +42,7 @@ export function start(
   const core = existing ?? publish(present as Early)
   const running = core.running[field]
   if (core.version !== VERSION || (running && running !== url.href)) return warn('second_copy', script.src)
-  // The document was written anew, which took the listeners away.
+  // `document.open()` has replaced the document and removed the listeners.
   if (running) return core.listen()
   core.running[field] = url.href
   const source = core.sourceOf(url, field)
@@ -57,7 +57,9 @@ function publish(early: Early): Core {
   return core
 }
 
-/** The messages that the fast start has heard; its request becomes the source's, if it is for the same URL. */
+/**
+ * Returns the messages that the fast start has heard. The source takes its request if the URL is the same.
+ */
 export function takeOver({ early }: Core, source: Source): MessageEvent[] {
   if (!early?.heard) return []
   removeEventListener('message', early.listener)

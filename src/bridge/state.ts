@@ -13,7 +13,7 @@ export function setState(next: State): void {
   if (next.status !== 'pending' && !next.retrying) settle(state)
 }
 
-/** Nothing is asked while nobody is signed in. */
+/** While nobody is signed in, nothing is requested. */
 export function isSignedOut(): boolean {
   return state.status === 'signed-out'
 }

@@ -2,7 +2,10 @@ import { NAME } from './tabs.ts'
 
 let expiry = 0
 
-/** Puts the token where the guide has it, for the customer's own code; the bridge never reads it. Storage may be blocked. */
+/**
+ * Stores the token where the guide does, for the customer's own code. The bridge never reads it. Storage may
+ * be blocked.
+ */
 export function store(token = '', lifeMs = 0): void {
   clearTimeout(expiry)
   try {

@@ -2,12 +2,12 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { readSecretFile } from './secret-file.ts'
 
-/** A secret's file, as the last looks found it. */
+/** The file of a secret, as the last looks found it. */
 export interface FollowedFile {
   readonly name: string
-  /** What it holds; undefined where it cannot be read. */
+  /** What the file contains, or undefined if it cannot be read. */
   content: string | undefined
-  /** Whether the last two looks agree. A half-written file does not count. */
+  /** Whether the last two looks agree. A file that is still being written is not settled. */
   settled: boolean
   /** When a look last found it changed, on the monotonic clock. */
   changedAt: number
@@ -22,7 +22,7 @@ export function createFollowedFile(name: string, path: string, content: string):
   let readAs: string | undefined
 
   async function look(): Promise<void> {
-    // A network file system may hang.
+    // An earlier look may still hang in a network file system.
     if (looking) return
     looking = true
     const found = await identify(path)
@@ -33,7 +33,7 @@ export function createFollowedFile(name: string, path: string, content: string):
     seen = found
   }
 
-  /** What cannot be read is tried again: the reason may be ours, such as too many open files. */
+  /** Tries an unreadable file again at the next look: the reason may be ours, such as too many open files. */
   function read(found: string): void {
     if (found === readAs) return
     file.content = attemptRead(path)
@@ -45,8 +45,8 @@ export function createFollowedFile(name: string, path: string, content: string):
 }
 
 /**
- * Tells one version of a file from the next. Opens it, because network file systems ask their server only
- * then, and does not block: a pipe has no end.
+ * Tells one version of a file from the next. Opens the file, because network file systems ask their server
+ * only then. Does not block, because opening a pipe could wait forever.
  */
 async function identify(path: string): Promise<string> {
   try {

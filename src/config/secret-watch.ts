@@ -10,23 +10,25 @@ interface SecretWatchOptions {
   logger: Logger
 }
 
-/** Files whose secrets are only valid together, or a single one. */
+/** Files whose secrets are only valid together, or a single file. */
 type Group = readonly FollowedFile[]
 
 const intervalMs = 250
-/** How long one file of a pair waits for a change of the other. After that, it is in use within two seconds. */
+/**
+ * How long a changed file of a pair waits for the other. Even then, the change is in use within two seconds.
+ */
 const partnerMs = 1_250
 const pair = new Set(['RAI_ACCESS_ID', 'RAI_ACCESS_KEY'])
 
 /**
  * Follows the files of secrets. Looks at each four times a second, which notices a rename and a swapped
- * symlink (Kubernetes' `..data`) on any file system. Content that makes no valid configuration changes
- * nothing, and the log says so once.
+ * symlink (Kubernetes' `..data`) on any file system. Content that makes no valid configuration is logged once
+ * and changes nothing.
  */
 export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions): { close(): void } {
   const { secretFiles } = config
   const contents = new Map(secretFiles.contents)
-  /** What was used or refused last. */
+  /** The content that was last used or refused, by name. */
   const judged = new Map<string, string | undefined>(contents)
   const files = [...secretFiles.paths]
     // A new one would make every user a new user.
@@ -45,7 +47,9 @@ export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions):
 
   const isNew = ({ name, settled, content }: FollowedFile) => settled && content !== judged.get(name)
 
-  /** Of a pair, a change of one waits until the other has changed as well, or does not change for a while. */
+  /**
+   * In a pair, a change of one file waits until the other changes too, or until neither changes for a while.
+   */
   function isDue(group: Group): boolean {
     if (!group.some(isNew)) return false
     if (group.some(({ settled, content }) => !settled || content === undefined)) return false
@@ -54,7 +58,9 @@ export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions):
     return group.length === 1 || bothChanged || group.every(({ changedAt }) => changedAt <= since)
   }
 
-  /** The files of the group whose content is now in use: the new ones, if they make a valid configuration. */
+  /**
+   * Takes the group's new content if it makes a valid configuration. Returns the files that are newly in use.
+   */
   function tryGroup(group: Group): FollowedFile[] {
     const fresh = group.filter(isNew)
     const before = group.map(({ name }) => contents.get(name)!)

@@ -11,7 +11,7 @@ export function findUnsafeAddresses(values: Environment): Fault[] {
   const keys = keyNames.flatMap((name) => secretsIn(name, values[name]))
   if (keys.every((key) => sandboxKeys.has(key))) return []
   const message =
-    'must be https: http is for loopback, and on a private network for the keys of the sandbox alone'
+    'must be https: plain http is allowed on loopback, and on a private network with the keys of the sandbox'
   return plainAddresses(values).map((name) => ({ name, message }))
 }
 

@@ -3,8 +3,8 @@ import type { RequestHandler, Response } from 'express'
 const keptOutcomes = 100
 
 /**
- * What the log says of the latest refusals, by request id. Only the demo tells it to a browser: in a real deployment it
- * would help an attacker.
+ * The outcomes that the log has for the latest refusals, by request id. Only the demo exposes them to a
+ * browser: in a real deployment they would help an attacker.
  */
 export function createOutcomes() {
   const outcomes = new Map<string, string>()

@@ -37,7 +37,10 @@ export function checkHttps({ broker }: Patient): Finding {
   )
 }
 
-/** The paths that give out tokens. Without a usable configuration, the names that are set tell them. */
+/**
+ * The paths that give out tokens. Without a usable configuration, guesses them from the settings that have a
+ * value.
+ */
 function tokenPaths({ config, env }: Patient): string[] {
   const isSet = (name: string) => Boolean(env[name] || env[`${name}_FILE`])
   const signin = config === undefined ? isSet('WIDGET_API_KEY') : config.signin !== undefined

@@ -12,7 +12,7 @@ import { createRedactor, formatJson, formatResult, formatSummary } from './repor
 const usage = `Usage: node dist/doctor/main.js [--url https://widgets.example.com] [--email user@example.com] [--json]
 
   --url    the public address of the running broker
-  --email  a test user whom the vendor knows; without it, that of WIDGET_PROBE_EMAIL
+  --email  a test user that the vendor knows; by default that of WIDGET_PROBE_EMAIL
   --json   print one JSON document instead of lines
 
 Settings come from the environment and .env, as for the broker.

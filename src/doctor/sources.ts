@@ -31,7 +31,7 @@ export async function checkSessionSource(config: Config, { client }: Patient): P
   return (isOtherSide(worst) ? failOtherSide : fail)(seen.join('; '), adviceFor(worst))
 }
 
-/** What no setting of the broker changes: the source is silent or broken. */
+/** Faults that no setting of the broker can fix: the source does not answer, or is broken. */
 const faultsOfSource =
   /^(connect_|dns_|reset|timeout|tls_|protocol_|body_too_large|answer_status_5|discovery_status_5|redis_(offline|timeout|tls))/
 

@@ -52,7 +52,7 @@ export function createHttpClient(options: ClientOptions): HttpClient {
   let dispatcher: Dispatcher = connectBy(httpsProxy)
   let agedAt = performance.now() + maxConnectionAgeMs
 
-  /** Exchanges under way end on the connections on which they began. */
+  /** Exchanges in progress finish on their old connections. */
   function replaceConnections(): void {
     void dispatcher.close()
     dispatcher = connectBy(httpsProxy)

@@ -8,7 +8,7 @@ export interface OutboundRequest {
   method: 'GET' | 'POST' | 'OPTIONS'
   headers: Record<string, string>
   body?: string
-  /** The caller's trace, for those who may know of it. */
+  /** The caller's trace context. Only for hosts that may see it. */
   traceparent?: string
   /** One deadline for queue, DNS, connect, TLS, headers and body together. */
   timeoutMs: number
@@ -44,8 +44,8 @@ export function exchange(dispatcher: Dispatcher, request: OutboundRequest): Prom
 const requestCreated = channel('undici:request:create')
 
 /**
- * Whoever listens there is an OpenTelemetry SDK, which adds a `traceparent` of its own. Two of them would end
- * the trace (W3C Trace Context §4.3).
+ * A subscriber to this channel is an OpenTelemetry SDK, which adds a `traceparent` of its own. A second one
+ * would break the trace (W3C Trace Context §4.3).
  */
 function headersOf({ headers, traceparent }: OutboundRequest): OutboundRequest['headers'] {
   return traceparent === undefined || requestCreated.hasSubscribers ? headers : { ...headers, traceparent }

@@ -15,7 +15,7 @@ export interface Channel {
   publish(message: string): Promise<void>
   /** Listens until `close`. Called once. */
   listen(listener: Listener): void
-  /** Uses another address from now on, and still listens at the former one until the other replicas follow. */
+  /** Switches to another address. Still listens at the old one until the other replicas have switched too. */
   moveTo(url: string): void
   close(): void
 }
@@ -37,7 +37,8 @@ const maxPauseMs = 5_000
 const moveMs = 5_000
 
 /**
- * Talks to the other replicas by Redis publish/subscribe, which keeps nothing for a listener that is away.
+ * Talks to the other replicas by Redis publish/subscribe, which keeps nothing for a listener that is
+ * disconnected.
  */
 export function createChannel({ url: initialUrl, name, timeoutMs, logger }: ChannelOptions): Channel {
   let url = initialUrl
@@ -47,7 +48,7 @@ export function createChannel({ url: initialUrl, name, timeoutMs, logger }: Chan
   const [noticeListening, noticePublishing] = [createNotice('listen'), createNotice('publish')]
   let follow: (() => void) | undefined
 
-  /** Listens at the address of the moment, and ends a while after it has changed. */
+  /** Listens at the current address, and stops a while after the address has changed. */
   async function keepListening(listener: Listener): Promise<void> {
     const target = url
     const moved = new AbortController()

@@ -22,9 +22,9 @@ interface CircuitOptions {
   now?: () => number
 }
 
-/** How long a circuit that may probe waits for a user whose last call did not fail. */
+/** How long the circuit accepts only a user whose last call did not fail as its probe. */
 const preferenceMs = 500
-/** How long a user whose probe failed is not the next one. */
+/** How long a user whose probe failed may not probe again. */
 const failedProbeMs = 10_000
 
 /**
@@ -36,7 +36,9 @@ export function createCircuit(options: CircuitOptions): Circuit {
   const lastCalls = createLastCalls(now)
   let state: 'closed' | 'open' | 'half_open' = 'closed'
   let halfOpenAt = 0
-  /** By user, until when. Probes are seconds apart, so there are only a few. */
+  /**
+   * By user, the time until which that user may not probe. Probes are seconds apart, so there are only a few.
+   */
   const failedProbes = new Map<string, number>()
   let closedAt = -Infinity
 

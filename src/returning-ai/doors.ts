@@ -12,7 +12,7 @@ import { createVendorTransport } from './transport.ts'
 export interface Doors {
   signin?: FindIssuer
   accessKey?: TokenIssuer
-  /** The issuers of each door: as many as it has key rings. */
+  /** The issuers of each door, one for each key ring. */
   issuers(): Map<TokenIssuer['door'], TokenIssuer[]>
   /** Takes the secrets of another configuration with the same doors. */
   replace(config: Pick<Config, 'signin' | 'accessKey'>): void

@@ -21,7 +21,7 @@ export interface TokenIssuer {
    * needs.
    */
   userOf: (session: Session) => string
-  /** Whether the key is still one of those in use. A file that changes may withdraw it. */
+  /** Whether the key is still in use. A change of its file may withdraw it. */
   hasKey(keyId: string): boolean
   /** Throws if `issue` would be refused before it reaches the vendor. */
   check(session: Session): void

@@ -8,7 +8,7 @@ import type { TokenIssuer } from './issuer.ts'
 
 interface ProbeOptions {
   doors: Doors
-  /** The test user's. */
+  /** The session of the test user. */
   session: Session
   logger: Logger
   metrics?: Metrics
@@ -25,11 +25,13 @@ type Door = TokenIssuer['door']
 const intervalMs = 300_000
 const event = 'vendor_probe'
 const failureAdvice = 'The test user of WIDGET_PROBE_EMAIL gets no token. docs/problems.md explains the code'
-const skipReason = 'RAI_USER_IDENTIFIERS needs more than an email, and nothing more is known of the test user'
+const skipReason =
+  'RAI_USER_IDENTIFIERS needs more than an email, and only the email of the test user is known'
 
 /**
  * Signs a test user in now and every five minutes, through each configured door, so that the operator learns
- * of a refused key before the users do. The result is in the log and in a metric; nothing depends on it.
+ * of a refused key before the users do. Reports the result in the log and in a metric; nothing else depends
+ * on it.
  */
 export function startProbe({ doors, session, logger, metrics }: ProbeOptions): Probe {
   const closing = new AbortController()

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { problemCodes, type ProblemDocument } from '../problems.ts'
 import { vendorToken } from '../returning-ai/exchange.ts'
 
-// What each route answers. The types are those that the routes send, the schemas those of `/openapi.json`.
+// The answer of each route: its type for the route itself, and its schema for `/openapi.json`.
 
 const expiresIn = z
   .int()
@@ -12,7 +12,7 @@ const expiresIn = z
 const subject = z
   .string()
   .regex(/^[A-Za-z0-9_-]{22}$/)
-  .describe('A keyed hash of the user. A page sees by it that the user changed.')
+  .describe('A keyed hash of the user. It tells a page that the user has changed.')
 
 export const widgetTokenAnswer = z.object({
   token: vendorToken.describe('The token for the widget iframes.'),
@@ -37,7 +37,7 @@ export type ProbeAnswer = z.infer<typeof probeAnswer>
 /** Nothing secret, and nothing about a user. */
 export const pageConfigAnswer = z.object({
   widgetOrigin: z.string().describe('The origin of the vendor’s widgets.'),
-  apiOrigin: z.string().optional().describe('Where the vendor’s SDK validates embed tokens.'),
+  apiOrigin: z.string().optional().describe('The origin at which the vendor’s SDK validates embed tokens.'),
   communityId: z.string().optional(),
   allowedOrigins: z.array(z.string()).readonly(),
   doors: z.array(z.string()).readonly().describe('The configured ways to a token.'),

@@ -15,7 +15,7 @@ export interface PageOptions extends PageConfig {
   publicUrls: readonly URL[]
 }
 
-/** What the page learns of the configuration. */
+/** The part of the configuration that the page may know. */
 type PageConfig = Omit<PageConfigAnswer, 'bridgeIntegrity' | 'fastStart' | 'publicUrls' | 'version'>
 
 export interface AssetRoute {

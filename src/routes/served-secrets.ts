@@ -3,8 +3,8 @@ import { holdsSecret } from '../telemetry/tripwire.ts'
 import type { AssetRoute } from './page.ts'
 
 /**
- * Throws `ConfigError` if anyone could fetch a configured secret: from a file that was changed, or from
- * `/config.json`, where a key stands in the place of a widget's id.
+ * Throws `ConfigError` if anyone could fetch a configured secret: from a file that somebody changed, or from
+ * `/config.json`, if a key was set in place of a widget's id.
  */
 export function refuseServedSecrets(assets: readonly AssetRoute[], secrets: readonly string[]): void {
   const faults = assets
@@ -16,5 +16,5 @@ export function refuseServedSecrets(assets: readonly AssetRoute[], secrets: read
 function adviceFor(path: string): string {
   return path === '/config.json'
     ? 'would show a configured secret to everyone: check WIDGETS, WIDGET_COMMUNITY_ID and PUBLIC_URL'
-    : 'is public and has a configured secret in it: remove it there, and replace the secret'
+    : 'is public and contains a configured secret: remove it from there, and replace it'
 }

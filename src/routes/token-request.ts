@@ -18,7 +18,7 @@ interface TokenRoute {
   issuerOf: (request: Request) => TokenIssuer
   /** Obtains the token. `fresh`: the caller wants one that is newly minted. */
   obtain: (request: TokenRequest, fresh: boolean) => UserToken | Promise<UserToken>
-  /** The answer as its schema in `answers.ts` has it. */
+  /** Builds the answer, as `answers.ts` describes it. */
   answerOf: (token: string, life: Omit<WidgetTokenAnswer, 'token'>) => WidgetTokenAnswer | EmbedTokenAnswer
 }
 

@@ -110,7 +110,10 @@ function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
   return { claims, expiresAt: performance.now() + leftMs }
 }
 
-/** The session of a visitor who is not signed in: apps keep one for a cart, and passport after a sign-out. */
+/**
+ * Refuses the session of a visitor who is not signed in. Apps keep one for a cart, and Passport keeps one
+ * after a sign-out.
+ */
 function createUserCheck({ identity, logger }: ExpressSessionOptions) {
   const warnOfFields = createFieldsNotice(logger, 'session_without_user', 'A session of SESSION_STORE_URL')
 

@@ -32,7 +32,7 @@ export interface IntrospectionVerifierOptions extends IntrospectionSettings {
 /** Asks about one token. */
 type Ask = (token: string, signal: AbortSignal, traceparent?: string) => Promise<OutboundAnswer>
 
-/** What stays the same, however the broker presents itself. */
+/** The parts of a request that do not depend on how the client authenticates. */
 type Question = Pick<OutboundRequest, 'body' | 'signal' | 'traceparent'> & { endsAt: number }
 
 const maxBytes = 64 * 1024
@@ -114,7 +114,7 @@ function isClientUnknown({ status, body }: OutboundAnswer): boolean {
 }
 
 interface Expected {
-  /** Where the answer names an issuer, it must be this one. */
+  /** If the answer names an issuer, it must be this one. */
   issuer?: string
   audiences: readonly string[]
 }

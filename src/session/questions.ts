@@ -13,7 +13,7 @@ export interface Case {
   key: string
   credential: string
   circumstances: string
-  /** Of the caller who asks. Not part of the question: the answer does not depend on it. */
+  /** The trace context of the caller. Not part of the key, because the answer does not depend on it. */
   traceparent?: string
 }
 

@@ -73,7 +73,7 @@ export function createVerdicts(maxRemembered = 50_000) {
       if ((find(known, circumstances)?.askedAs ?? 0) > verdict.askedAs) return
       const name = digest(circumstances)
       const { session, askedAs, until } = verdict
-      // Not by a spread, which takes V8 40 bytes more for each session.
+      // Not a spread, which costs V8 40 more bytes for each session.
       verdicts.set(key, { session, askedAs, until, circumstances: name, next: keepOthers(known, name) })
     },
 

@@ -13,8 +13,8 @@ interface GuardedLog {
 }
 
 /**
- * The log of the process, on standard output, which no line with one of these secrets leaves. Throws
- * `TripwireError` if a secret of its own gets through.
+ * The log of the process, on standard output. No line with one of these secrets gets out. Throws
+ * `TripwireError` if a test with a random secret fails.
  */
 export function createGuardedLog(level: string, secrets: readonly string[]): GuardedLog {
   const { guard, seek } = createTripwire(secrets)
@@ -24,7 +24,7 @@ export function createGuardedLog(level: string, secrets: readonly string[]): Gua
   return { logger: createLogger({ level, destination: createStdout(guard) }), seek }
 }
 
-/** Whether a line with this secret is replaced on the way that every line takes. */
+/** Whether a line with this secret is replaced by the code that every line goes through. */
 function isCaught(canary: string, guard: Tripwire['guard']): boolean {
   let written = ''
   const memory = {

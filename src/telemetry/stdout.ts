@@ -15,7 +15,7 @@ export interface Stdout extends DestinationStream {
   flushSync(): void
 }
 
-/** What a piece of lines becomes before it leaves. */
+/** Changes a piece of lines before it is written. */
 type Guard = (lines: string) => string
 
 /** Where the pieces go. */

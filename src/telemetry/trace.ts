@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * W3C Trace Context §3.2: version, trace id, parent id, flags. A later version may add more; `ff` is none,
- * and ids of zeros alone are invalid.
+ * W3C Trace Context §3.2: version, trace id, parent id, flags. A later version may add more. The version `ff`
+ * and ids that are all zeros are invalid.
  */
 const traceparentPattern =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]{0,128})?$/

@@ -1,16 +1,16 @@
-/** A shorter secret would be found by chance, in words of ours. */
+/** A shorter secret could match other text by chance. */
 const minLength = 16
 
 const alarm = {
   event: 'secret_in_log',
-  msg: 'A line of the log held a configured secret and was left out. Replace the secret, and report this as a bug',
+  msg: 'A log line contained a configured secret and was left out. Replace the secret, and report this as a bug',
 }
 
 /** The last line of defence of the log. The code before it must not log a secret in the first place. */
 export interface Tripwire {
-  /** The lines as they may leave. One that holds a secret is replaced by an alarm. */
+  /** Returns the lines as they may be written. An alarm replaces each line that contains a secret. */
   guard: (lines: string) => string
-  /** Looks for these secrets, too, from now on. */
+  /** Also looks for these secrets from now on. */
   seek: (secrets: readonly string[]) => void
 }
 
@@ -25,7 +25,7 @@ export function createTripwire(secrets: readonly string[]): Tripwire {
   seek(secrets)
   return {
     seek,
-    // All lines at once: nearly always, there is nothing to find.
+    // Searches all lines at once first, because there is almost never a match.
     guard: (lines) =>
       holdsAny(lines, sought)
         ? lines.replaceAll(/[^\n]+\n?/g, (line) => (holdsAny(line, sought) ? createAlarm() : line))
@@ -33,7 +33,7 @@ export function createTripwire(secrets: readonly string[]): Tripwire {
   }
 }
 
-/** Whether a text holds one of these secrets as it is. Short ones are not looked for. */
+/** Whether a text contains one of these secrets. Ignores short ones. */
 export function holdsSecret(text: string, secrets: readonly string[]): boolean {
   return holdsAny(
     text,
@@ -46,7 +46,7 @@ function holdsAny(text: string, sought: Iterable<string>): boolean {
   return false
 }
 
-/** As it is, and as a line of JSON holds it. */
+/** The secret as it is, and as JSON escapes it. */
 const formsOf = (secret: string) => [secret, JSON.stringify(secret).slice(1, -1)]
 
 function createAlarm(): string {

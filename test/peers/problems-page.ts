@@ -5,17 +5,17 @@ import { problemCodes, refusalOf, type ProblemCode } from '../../src/problems.ts
 const intro =
   'Every refusal is `application/problem+json` (RFC 9457) with a stable `code`. The log line of the request ' +
   'has the same `code` and `requestId`, and often an `outcome` that says more. Retry only a 429 or 503, after ' +
-  'the seconds in `Retry-After`.\n\nThe log has one more code: `client_closed`, with status 499, if the client left before its answer.'
+  'the seconds in `Retry-After`.\n\nThe log has one more code: `client_closed`, with status 499, if the client disconnected before the answer.'
 
 const ofBridge =
-  'The bridge itself gives these codes, in the console, in its events and on the broker’s page. If something ' +
-  'in front of the broker answers without a code, the bridge calls it `http_` and the status, such as `http_502`.'
+  'The bridge itself reports these codes in the console, in its events and on the broker’s page. If a proxy in ' +
+  'front of the broker answers without a code, the bridge uses `http_` and the status, such as `http_502`.'
 
 const ofEvents =
-  'Some log lines belong to no request and have an `event`. Their outcomes that begin with `redis_` mean the ' +
+  'Some log lines do not belong to a request and have an `event`. Outcomes that begin with `redis_` mean the ' +
   'same as under [`session_source_unavailable`](#session_source_unavailable).'
 
-/** `docs/problems.md`, made of the texts of the broker and of its page. */
+/** `docs/problems.md`, generated from the texts of the broker and of its page. */
 export function renderProblems(): string {
   const own = explainedCodes.filter((code) => !(problemCodes as string[]).includes(code))
   const parts = [
@@ -64,7 +64,7 @@ function renderProblem(code: ProblemCode): string {
 
 function effectOf(status: number): string {
   if (status === 401)
-    return 'Widgets wait for a sign-in. The page gets the event `returning-ai:signed-out`. After a sign-in, it calls `returningAI.refresh()` or is loaded anew.'
+    return 'Widgets wait for a sign-in. The page gets the event `returning-ai:signed-out`. After a sign-in, it must call `returningAI.refresh()` or reload.'
   if (status === 429 || status === 503)
     return 'Widgets that have a token continue. Others wait, while the bridge tries again by itself.'
   return 'Widgets get no token. The page gets the event `returning-ai:error`, and the bridge does not try again by itself.'

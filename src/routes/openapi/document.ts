@@ -22,8 +22,8 @@ interface ApiOptions {
 }
 
 /**
- * `GET /openapi.json`: what this broker offers, as it is configured. Made at the first request, because it would
- * lengthen the start by a fortieth (10 ms).
+ * `GET /openapi.json`: the routes of this broker, as it is configured. Built at the first request, because it takes
+ * 10 ms, a fortieth of the start.
  */
 export function answerOpenApi(options: ApiOptions): RequestHandler {
   let serve: RequestHandler | undefined
@@ -88,7 +88,7 @@ const embedToken = describeTokenRoute({
 
 const script = 'text/javascript'
 
-/** Not those that only the page itself loads. */
+/** Without the files that only the page itself loads. */
 const files = {
   '/': describeFile('getPage', 'The page with the configured widgets', 'text/html'),
   '/config.json': describeFile('getConfig', 'What the page needs', 'application/json', 'PageConfig'),
@@ -102,7 +102,7 @@ const files = {
   [`/embed-${version}.js`]: describeFile('getEmbedOfVersion', 'embed.js, whose bytes never change', script),
 }
 
-/** The broker's settings say which of them it reads, and from where. */
+/** The settings decide which of these the broker reads, and from where. */
 const securitySchemes = {
   sessionToken: { type: 'http', scheme: 'bearer', description: 'A token of your app.' },
   sessionCookie: {
