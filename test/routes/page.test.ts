@@ -59,7 +59,7 @@ describe('The page explains', () => {
     [...text.matchAll(/\bcode\b.*/g)].flatMap(([line]) => [...line.matchAll(/'([a-z_]+)'/g)]),
   )
   const types = readFileSync(new URL('public/bridge.d.ts', root), 'utf8')
-  const documented = /The problem code of the broker, or (.*)\. \*\//.exec(types)![1]!.matchAll(/`(\w+)`/g)
+  const documented = /The broker's problem code, or (.*)\. \*\//.exec(types)![1]!.matchAll(/`(\w+)`/g)
   const ofBridge = [...inSources, ...documented]
     .map(([, code = '']) => code)
     .filter((code) => !['string', 'function', 'session'].includes(code))
