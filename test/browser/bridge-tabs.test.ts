@@ -29,7 +29,7 @@ describe('Many tabs', () => {
     await Promise.all(pages.map((page) => stage.ask(page)))
     const inLine = () => pages[0].evaluate(async () => (await navigator.locks.query()).pending?.length)
     await expect.poll(inLine, eventually).toBe(2)
-    expect(stage.broker.asked()).toHaveLength(4)
+    await expectAsked(stage, 4)
     held.letGo()
     await expectAsked(stage, 6)
   })
