@@ -44,7 +44,7 @@ describe('The image', () => {
     expect(of('RUN', base).join()).toContain('/usr/local/lib/node_modules')
   })
 
-  it('opens no debugger for a signal, from its first moment on', () => {
+  it('never opens a debugger for a signal, not even at its start', () => {
     expect(of('CMD', runtime).join()).toContain('"--disable-sigusr1"')
   })
 

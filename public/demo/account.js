@@ -97,7 +97,7 @@ async function fail() {
   report('The vendor ended the token and will refuse the next request once.')
 }
 
-/** Draws anew and keeps the keyboard in the panel. @param {string} goal */
+/** Draws the panel again and keeps the keyboard focus in it. @param {string} goal */
 function redraw(goal) {
   draw()
   find(place, goal).focus()

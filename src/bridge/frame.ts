@@ -19,7 +19,10 @@ export class Frame {
   #answered = false
   /** The timer of a question that may still turn out to come from a new document. */
   #doubt = 0
-  /** The number of `load` events minus that of documents that have asked, which they do before or after their `load`. */
+  /**
+   * The number of `load` events minus that of documents that have asked, which they do before or after their
+   * `load`.
+   */
   #loads = 0
   /** How many unrequested tokens it may still get, because it may have asked before the bridge was there. */
   #gifts = 0

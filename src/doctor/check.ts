@@ -10,7 +10,7 @@ import type { BrokerUnderTest } from './broker-under-test.ts'
 export interface Finding {
   status: 'pass' | 'warn' | 'fail' | 'skipped'
   seen: string
-  /** One line of what to do; empty where there is nothing to do. */
+  /** One line of what to do; empty if there is nothing to do. */
   advice: string
   otherSide?: boolean
 }

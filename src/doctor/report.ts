@@ -22,7 +22,7 @@ export function formatJson(results: readonly Result[]): string {
   return `${JSON.stringify({ ok: checks.every(({ status }) => status !== 'fail'), checks })}\n`
 }
 
-/** A shorter secret would be found by chance, in words of ours. */
+/** A shorter secret could match other text by chance. */
 const minLength = 8
 
 /** Removes secrets from a text, in case one got into it in an unforeseen way. */

@@ -22,7 +22,7 @@ function repositoryOf(folder: string): string[] {
   return root === '' ? [] : [root]
 }
 
-/** What git prints; empty where there is no git, or no repository. */
+/** What git prints; empty if there is no git, or no repository. */
 function git(folder: string, ...args: string[]): string {
   const { stdout } = spawnSync('git', ['-C', folder, ...args], {
     encoding: 'utf8',

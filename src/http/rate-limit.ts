@@ -22,7 +22,7 @@ type RateLimitFields = Record<Lowercase<string>, string>
 export interface RateLimits {
   /** Of vendor tokens, by door and the user's `subject`. */
   mints: Limit
-  /** Of questions to a session source that a request wants anew, by credential. */
+  /** Of fresh questions to a session source, which a request demands, by credential. */
   freshQuestions: Limit
   refusals: RefusalLimit
   /** Counts by another Redis from now on, where there was one from the start. */

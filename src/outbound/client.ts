@@ -6,7 +6,8 @@ import { Agent, loadWhole } from './undici.ts'
 export interface HttpClient {
   exchange(request: OutboundRequest): Promise<OutboundAnswer>
   /**
-   * Sends https requests through this proxy, or directly, from now on. Exchanges under way end as they began.
+   * Sends https requests through this proxy, or directly, from now on. Exchanges in progress finish as they
+   * began.
    */
   useProxy(httpsProxy: string | undefined): void
   close(): Promise<void>

@@ -38,7 +38,7 @@ export interface Redis {
    * latest after `timeoutMs`.
    */
   run<Result>(work: (client: RedisClient) => Promise<Result>): Promise<Result>
-  /** Uses another address from now on. Commands under way end where they began. */
+  /** Switches to another address. Commands in progress finish at the old one. */
   moveTo(url: string): void
   close(): void
 }
@@ -58,9 +58,9 @@ const pauseMs = 500
 const maxConnectMs = 2_000
 
 /**
- * A Redis that may be away at any time, also now. Nothing waits in a queue and nothing runs in the
- * background: a lost connection is made anew by the next use, and after a fault the next uses fail at once
- * for half a second.
+ * A Redis that may be down at any time, even at the start. Nothing waits in a queue and nothing runs in the
+ * background: the next use replaces a lost connection, and after a fault the next uses fail at once for half
+ * a second.
  */
 export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis {
   let url = initialUrl
@@ -105,7 +105,7 @@ export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis
     pausedUntil = Math.max(pausedUntil, performance.now() + pauseMs)
   }
 
-  /** Lets go of a connection as soon as the commands under way have their answers. */
+  /** Closes a connection as soon as its commands in progress have their answers. */
   function retire(retired: Connection): void {
     if (connection === retired) connection = undefined
     retired.client.close().catch(() => retired.client.destroy())
@@ -130,8 +130,8 @@ export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis
   }
 
   /**
-   * After a swap of roles the primary is at the other end of a new connection, if anywhere. Says whether
-   * there is one to try: a connection that is new itself stays for half a second.
+   * After a failover, only a new connection can reach the primary. Returns whether there is one to try: a
+   * connection that is itself new stays for half a second.
    */
   function leave(used: Connection): boolean {
     if (connection !== used) return true

@@ -107,7 +107,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   }
 
   /**
-   * `failed` is undefined where a call tells nothing about the vendor: its caller left, or our own machine is
+   * `failed` is undefined if a call says nothing about the vendor: its caller left, or our own machine is
    * at its limits.
    */
   function judge(user: string, failed: boolean | undefined, probes: boolean): void {

@@ -73,7 +73,7 @@ const embedAnswer = z.object({
   data: z.object({ embedToken: vendorToken, expiresIn: z.unknown().optional() }),
 })
 
-/** The end of a life in seconds, on the monotonic clock; undefined where the vendor states none. */
+/** The end of a life in seconds, on the monotonic clock; undefined if the vendor states none. */
 function expiryIn(seconds: unknown): number | undefined {
   const isLife = typeof seconds === 'number' && seconds >= 0 && seconds < Number.MAX_SAFE_INTEGER / 1000
   return isLife ? Math.floor(performance.now() + seconds * 1000) : undefined

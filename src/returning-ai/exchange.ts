@@ -28,7 +28,7 @@ export function readAnswer<Value>(schema: z.ZodType<Value>, answer: VendorAnswer
   throw new Problem('vendor_bad_response', { diagnosis })
 }
 
-/** The claims of a vendor's token, unverified; none where it is no JWT. */
+/** The claims of a vendor's token, unverified; none if it is no JWT. */
 export function readClaims(token: string): Record<string, unknown> {
   const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   return isRecord(claims) ? claims : {}

@@ -20,7 +20,7 @@ interface KeyPause extends Pause {
 interface UserPause extends Pause, Caller {}
 
 export interface Pauses {
-  /** Throws where `enter` would. */
+  /** Throws if `enter` would. */
   check(caller: Caller): void
   /** Throws while a pause binds this caller. */
   enter(caller: Caller): void

@@ -12,7 +12,7 @@ interface Nature {
   /** Whether a second attempt may succeed a moment later. */
   passing?: boolean
   /**
-   * For the circuit: whether the vendor, or the way to it, is in trouble. Undefined where the call tells
+   * For the circuit: whether the vendor, or the way to it, is in trouble. Undefined if the call says
    * nothing about that.
    */
   outage?: boolean

@@ -1,7 +1,7 @@
 import { toMonotonic } from '../lib/clock.ts'
 
 /**
- * When a vendor's token ends, in whole milliseconds on the monotonic clock; undefined where it does not say.
+ * When a vendor's token ends, in whole milliseconds on the monotonic clock; undefined if it does not say.
  * `exp` is compared with the vendor's own clock, by the `Date` of its answer and the token's `iat`. Ours may
  * be wrong, so it is used only without them.
  */
@@ -15,7 +15,7 @@ export function expiryOf({ exp, iat }: { exp?: unknown; iat?: unknown }, date: u
   return Number.isFinite(expiresAt) ? expiresAt : undefined
 }
 
-/** An HTTP date (RFC 9110 §5.6.7) as seconds since the epoch; not a number where there is none. */
+/** An HTTP date (RFC 9110 §5.6.7) as seconds since the epoch; not a number if there is none. */
 function secondsOf(date: unknown): number {
   return typeof date === 'string' ? Date.parse(date) / 1000 : Number.NaN
 }

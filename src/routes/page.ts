@@ -94,8 +94,8 @@ function scriptRoute(name: string, file: string, cacheControl: string): AssetRou
 }
 
 /**
- * The scripts of older versions among the files of `public/`. They stay there as they were built, so that pages that
- * pin one by its hash do not break when the broker is upgraded.
+ * The scripts of older versions among the files of `public/`. They stay there as they were built, so that
+ * pages that pin one by its hash do not break when the broker is upgraded.
  */
 export function olderScripts(names: readonly string[]): string[] {
   const others = new Set([...withdrawn, ...scripts.map((script) => `${script}-${version}.js`)])

@@ -30,7 +30,7 @@ export interface Sandbox {
   app: Express
   /** The accepted credentials, live: add or delete an API key to rehearse a rotation. */
   credentials: SandboxCredentials
-  /** What came to the token routes, oldest first, live; set `.length = 0` to start anew. */
+  /** What came to the token routes, oldest first, live; set `.length = 0` to clear it. */
   requests: ReceivedRequest[]
   faults: Pick<ReturnType<typeof createFaults>, 'set' | 'current'>
   /** `expire(email?)` ends outstanding tokens now; `mint` and `verify` create and check one. */

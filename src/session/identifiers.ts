@@ -53,7 +53,7 @@ function isEmail({ name, claim }: Identifier, { emailClaims }: Pick<EmailPolicy,
   return name === 'data-email' || emailClaims.includes(claim)
 }
 
-/** Throws 403 where the session lacks an identifier; only the log names it. */
+/** Throws 403 if the session lacks an identifier; only the log names it. */
 export function requireIdentifiers(verdict: IdentifiersVerdict | undefined): Identifiers {
   if (verdict === undefined) throw new Problem('identity_unusable')
   if ('values' in verdict) return verdict.values

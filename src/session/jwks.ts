@@ -25,11 +25,11 @@ export interface Jwks {
   /** Throws `session_source_unavailable` if there are no keys. */
   current(): Promise<KeySet>
   /**
-   * A set that may hold a key that `known` lacks, or undefined where the answer is that there is no such key.
+   * A set that may hold a key that `known` lacks, or undefined if the answer is that there is no such key.
    * Throws `session_source_unavailable` while the broker cannot know.
    */
   lookFor(header: TokenHeader, known: KeySet): Promise<KeySet | undefined>
-  /** Keys that are newer than `known`, as far as it may ask for them now. Undefined where it may not. */
+  /** Keys that are newer than `known`, as far as it may ask for them now. Undefined if it may not. */
   newerThan(known: KeySet): Promise<KeySet | undefined>
 }
 

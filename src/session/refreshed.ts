@@ -8,11 +8,11 @@ export interface Held<Value> {
 
 export interface Refreshed<Value> {
   /**
-   * Fresh, or still usable while the provider fails. Throws `session_source_unavailable` where there is none.
+   * Fresh, or still usable while the provider fails. Throws `session_source_unavailable` if there is none.
    */
   current(): Promise<Held<Value>>
   /**
-   * Fetches now. Joins the fetch that is under way; throws while the last failure is recent. `admit` throws
+   * Fetches now. Joins a fetch in progress, and throws while the last failure is recent. `admit` throws
    * where a new fetch may not begin.
    */
   renew(admit?: () => void): Promise<Held<Value>>

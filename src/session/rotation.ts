@@ -8,8 +8,8 @@ export interface RotatingVerifier extends SessionVerifier {
 }
 
 /**
- * Makes the verifier anew when its settings change. Its `id` then changes too, so that no verdict of the
- * former one is reused. Questions that are open end where they began.
+ * Replaces the verifier when its settings change. Its `id` then changes too, so that no verdict of the old
+ * one is reused. Open questions finish with the verifier that they began with.
  */
 export function createRotatingVerifier(initial: ModeSettings, shared: Shared): RotatingVerifier {
   let settings = initial

@@ -20,7 +20,7 @@ interface Verdict {
 
 interface OpenQuestions {
   count: number
-  /** The latest question that was refused, asked anew, or asked anew by another replica. */
+  /** The latest question that was refused, or asked again by this or another replica. */
   overtakenBy: number
 }
 

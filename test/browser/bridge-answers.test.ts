@@ -99,7 +99,7 @@ describe('A permanent fault', () => {
     expect(await tokens()).toEqual([])
   })
 
-  test('is tried again on online where the answer was no token: the service worker’s page is none', async () => {
+  test('is tried again when the browser is online again if the answer was not a token, such as a service worker’s page', async () => {
     stage.broker.script = thenGood({ body: html })
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await page.evaluate(() => dispatchEvent(new Event('online')))

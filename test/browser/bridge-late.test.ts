@@ -101,7 +101,7 @@ describe('A frame’s load', () => {
 })
 
 describe('A widget that refuses every token', () => {
-  test('is given up alone: another one gets its renewal', async () => {
+  test('is the only one that the bridge gives up: another one gets its renewal', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'), { clock: true })
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const [bad, good] = [await stage.frame(page, 'w1'), await stage.frame(page, 'w2')]
@@ -129,7 +129,7 @@ describe('A widget that refuses every token', () => {
 })
 
 describe('A refusal of one token URL', () => {
-  test('leaves the open request of another alone', async () => {
+  test('does not affect the open request of another', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = (request, count) =>
       request.path.includes('other') ? refusal(404, 'not_found') : late.script(request, count)

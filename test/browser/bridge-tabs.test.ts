@@ -83,7 +83,7 @@ describe('Many tabs', () => {
     expect(await two.evaluate((key) => localStorage.getItem(key), KEY)).toBeNull()
   })
 
-  test('do not sign out the next user if one tab learns late of the sign-out', async () => {
+  test('do not sign out the next user if one tab learns of the sign-out late', async () => {
     const [one, two] = [await openTab(), await openTab()]
     await expectHeard(stage, one, [[expect.stringMatching('ann')]])
     await expectHeard(stage, two, [[expect.stringMatching('ann')]])

@@ -113,7 +113,7 @@ describe('A further request of the same widget', () => {
     await expectAsked(stage, 2)
   })
 
-  test('gets the token that another widget has already caused', async () => {
+  test('gets the new token that another widget has already requested', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'))
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     await stage.ask(page, 'w1')
@@ -124,7 +124,7 @@ describe('A further request of the same widget', () => {
     await expectAsked(stage, 2)
   })
 
-  test('is not sent before the first was answered', async () => {
+  test('is not sent before the first one is answered', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())

@@ -128,7 +128,7 @@ describe('A sign-out', () => {
     await expectAsked(stage, 1)
   })
 
-  test('drops an answer that comes after it', async () => {
+  test('drops an answer that arrives after it', async () => {
     const late = heldBack(answerAs('ann'))
     stage.broker.script = late.script
     const page = await stage.open(stage.script() + stage.widget())

@@ -15,7 +15,7 @@ const signedOut: Script = () => refusal(401, 'session_missing')
 const focus = (page: Page) => page.evaluate(() => void dispatchEvent(new Event('focus')))
 
 describe('After a 401, the focus of the page', () => {
-  test('leads to no request as long as nothing speaks for a sign-in', async () => {
+  test('leads to no request as long as nothing indicates a sign-in', async () => {
     stage.broker.script = signedOut
     const page = await stage.open(stage.script(), { clock: true })
     await expectSeen(page, 'signed-out')

@@ -8,19 +8,19 @@ interface Visit extends BrowserContextOptions {
   config?: object
   /** Answers the request for a token in the broker's place. */
   refusal?: Refusal
-  /** Where the visit begins: signed in to the demo. */
+  /** Whether the visit begins signed in to the demo. */
   signedIn?: boolean
 }
 
 export interface Refusal {
   status: number
-  /** None: an answer of a proxy. */
+  /** Absent in the answer of a proxy. */
   code?: string
 }
 
 export const ada = 'ada.lindqvist@example.com'
 export const sam = 'sam.okafor@example.com'
-/** Of each refusal. */
+/** The request id of each refusal. */
 export const requestId = 'request-1'
 
 /** The demo, and a Chromium that visits its page. */

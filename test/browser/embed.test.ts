@@ -132,7 +132,7 @@ describe('The keeper of embed tokens', () => {
     expect(await taken(page)).toEqual(values)
   })
 
-  test('heals by itself after a failed mint', async () => {
+  test('recovers by itself after a failed mint', async () => {
     stage.broker.script = (request, count) =>
       count === 1 ? refusal(503, 'vendor_timeout') : embedAs('ann')(request, count)
     const page = await stage.open(SDK + keeper() + embed)

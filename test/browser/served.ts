@@ -1,4 +1,5 @@
-// Scripts that the stage serves with its pages, as they stand here. Whatever shows the pages, they need nothing of it.
+// Scripts that the stage serves with its pages, as source text. So they use nothing outside of themselves, and need
+// nothing from the engine.
 
 /** What a widget's document asks its tab, so that the stage knows where it is. */
 const WHICH = 'which tab?'
@@ -23,7 +24,7 @@ function observe(which: string): void {
   addEventListener('error', ({ message }) => faults.push(message))
   addEventListener('unhandledrejection', ({ reason }) => faults.push(String(reason)))
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-    // WebKit's own look for an icon.
+    // WebKit requests an icon by itself.
     if (!blockedURI.endsWith('/favicon.ico')) faults.push(`${violatedDirective} ${blockedURI}`)
   })
   // Before the script under test, which never sees it.
@@ -36,8 +37,8 @@ function observe(which: string): void {
 }
 
 /**
- * Freezes the page's time; the test moves it. Answers of the network come as ever: each request has two seconds to be
- * answered before the time moves on.
+ * Freezes the page's time; the test moves it. Network answers still arrive in real time: each request has two
+ * seconds to be answered before the time moves on.
  */
 function freezeTime(): void {
   const timers = new Map<number, { at: number; run: () => void }>()

@@ -122,7 +122,7 @@ export async function startStage(): Promise<Stage> {
   }
 }
 
-/** A document that is just being replaced is none that a test waits for. */
+/** A document that is being replaced counts as gone. */
 async function hear(document: RemoteDocument): Promise<(string | undefined)[]> {
   return document.evaluate(() => received.map(({ value }) => value)).catch(() => ['(gone)'])
 }

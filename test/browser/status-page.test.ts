@@ -60,7 +60,7 @@ describe('The embed code on the page', () => {
   test.each([
     [['signin'], ['Fast start', 'HTML', 'Pinned', 'Element', 'React', 'Vue', 'Policy']],
     [['access_key'], ['SDK tag', 'Policy']],
-  ])('is shown for the configured doors alone: %j', async (doors, names) => {
+  ])('is shown only for the configured doors: %j', async (doors, names) => {
     await demoPage.visit({ config: { ...real, doors } }, async (page) => {
       const tabs = page.getByRole('tablist', { name: 'Ways to embed' }).getByRole('tab')
       expect(await tabs.allTextContents()).toEqual(names)
@@ -95,7 +95,7 @@ describe('The page', () => {
     })
   })
 
-  test('names the user by the subject alone', async () => {
+  test('names the user only by the subject', async () => {
     await demoPage.visit({ config: real, signedIn: true }, async (page) => {
       await saysOn(page, 'token', 'Token received')
       expect(await page.locator('#session .detail').textContent()).toMatch(/subject [\w-]{22}$/)
@@ -111,7 +111,7 @@ describe('The page', () => {
     })
   })
 
-  test('shows with Access Key Embed alone whether its token comes, without a widget', async () => {
+  test('shows whether the token arrives, without a widget, if only Access Key Embed is configured', async () => {
     const config = { ...real, doors: ['access_key'] }
     await demoPage.visit({ config, signedIn: true }, async (page, faults) => {
       await saysOn(page, 'token', 'Token received')
@@ -124,7 +124,7 @@ describe('The page', () => {
 })
 
 describe('The setup checklist', () => {
-  test('ticks itself while the setup comes true', async () => {
+  test('ticks each step when it is done', async () => {
     await demoPage.visit(
       { config: real, refusal: { status: 401, code: 'session_missing' } },
       async (page) => {
@@ -142,7 +142,7 @@ describe('The setup checklist', () => {
     )
   })
 
-  test('ticks the session, not the token, if the vendor refuses the key', async () => {
+  test('ticks the session but not the token if the vendor refuses the key', async () => {
     const refusal = { status: 500, code: 'vendor_rejected_credentials' }
     await demoPage.visit({ config: real, refusal }, async (page) => {
       await saysOn(page, 'token', 'No token')
@@ -150,7 +150,7 @@ describe('The setup checklist', () => {
     })
   })
 
-  test('has the allowed origins beside the page’s own', async () => {
+  test('shows the allowed origins and the page’s own', async () => {
     const allowedOrigins = ['https://app.example.com', 'https://www.example.com']
     await demoPage.visit({ config: { ...real, allowedOrigins } }, async (page) => {
       const texts = await page.locator('#setup dd').allTextContents()

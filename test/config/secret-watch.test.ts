@@ -157,7 +157,7 @@ describe.each(rotations)('$name from a file', ({ name, values, environment, sess
     expect(await statusOf(bySession)).toBe(401)
   })
 
-  it('that becomes unusable leaves the old one in use, and one error says so without showing it', async () => {
+  it('that becomes unusable leaves the old one in use, and is reported by one error that does not show it', async () => {
     await start(name, [old], environment())
     const [bySession] = await sessions()
     await rotate(name, ['', ''])
@@ -188,7 +188,7 @@ describe('SESSION_INTROSPECTION_CLIENT_SECRET from a file', () => {
 
   afterEach(() => server.close())
 
-  it('is replaced under load: the new one is tried first, and the old one while the server knows that alone', async () => {
+  it('is replaced under load: the new one is tried first, and the old one as long as the server knows only that', async () => {
     accepted = ['the-old-one']
     await start(name, ['the-old-one'], {
       SESSION_MODE: 'introspection',
@@ -410,7 +410,7 @@ describe('RAI_ACCESS_ID and RAI_ACCESS_KEY from files', () => {
     expect(pairsSent()).toEqual(['id-a key-a', 'id-b key-b'])
   })
 
-  it('are in use within two seconds also if only one of them changes', async () => {
+  it('are in use within two seconds even if only one of them changes', async () => {
     writePair(oldPair)
     await startByFiles()
     writeFileSync(fileOf('RAI_ACCESS_KEY'), 'key-b')
@@ -419,7 +419,7 @@ describe('RAI_ACCESS_ID and RAI_ACCESS_KEY from files', () => {
     expect(pairsSent()).toEqual(['id-a key-b'])
   })
 
-  it('stay in use while one of the new ones is unusable', async () => {
+  it('stay in use while one of the new values is unusable', async () => {
     writePair(oldPair)
     await startByFiles()
     writePair(['id-b', 'a key with spaces'])

@@ -55,7 +55,7 @@ describe('A value that .env cuts off', () => {
     expect(findCutValues(text, {}).map(({ name }) => name)).toEqual(names)
   })
 
-  it('is no fault where the environment has another', () => {
+  it('is not a fault if the environment overrides it', () => {
     expect(findCutValues('WIDGET_API_KEY=abc#def', { WIDGET_API_KEY: 'key' })).toEqual([])
   })
 })
@@ -87,7 +87,7 @@ describe('A list', () => {
     [{ TRUST_PROXY: '10.0.0.1,planted,10.0.0.2' }, / \(entry 2 is not\)$/],
     [{ TRUST_PROXY: 'planted' }, /allowed\)$/],
     [{ SESSION_MODE: 'jwt,planted' }, / \(entry 2 is not\)$/],
-  ])('%j tells the number of the entry', (environment, message) => {
+  ])('%j names the number of the entry', (environment, message) => {
     expect(faultsOf(environment)).toEqual([expect.stringMatching(message)])
   })
 })

@@ -110,7 +110,7 @@ describe('The app of the demo', () => {
     await expect.poll(async () => (await askToken(cookie)).status, { timeout: 8000, interval: 500 }).toBe(200)
   })
 
-  test('tells the outcome of a refusal by its request id', async () => {
+  test('returns the outcome of a refusal by its request id', async () => {
     const refused = await post('/widget-token', {}, { cookie: 'demo_session=unknown' })
     const outcomeOf = async () =>
       (await fetch(`${demo.address}/demo/outcomes/${refused.headers.get('x-request-id')}`)).json()

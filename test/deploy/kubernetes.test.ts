@@ -30,7 +30,7 @@ const portsOf = (rules: { ports: { port: unknown }[] }[]) =>
   rules.flatMap(({ ports }) => ports.map(({ port }) => port))
 
 describe('The manifests for Kubernetes', () => {
-  it('are a Deployment and what keeps it available and alone', () => {
+  it('are a Deployment, and what keeps it available and isolated', () => {
     const kinds = ['Deployment', 'Service', 'PodDisruptionBudget', 'HorizontalPodAutoscaler', 'NetworkPolicy']
     expect(manifests.map(({ kind }) => kind)).toEqual(kinds)
   })
@@ -92,13 +92,13 @@ describe('The manifests for Kubernetes', () => {
     expect(files.map(({ name }: { name: string }) => name)).toContain('SUBJECT_KEY_FILE')
   })
 
-  it('have only settings of the broker, those for several replicas behind a proxy among them', () => {
+  it('have only settings of the broker, including those for several replicas behind a proxy', () => {
     const names = container.env.map(({ name }: { name: string }) => name.replace(/_FILE$/, ''))
     expect(names).toEqual(expect.arrayContaining(['TRUST_PROXY', 'REDIS_URL', 'SUBJECT_KEY']))
     for (const name of names) expect(variableNames).toContain(name)
   })
 
-  it('probe a port that the broker has, and end it later than it ends by itself', () => {
+  it('probe a port that the broker has, and give it more time to stop than it needs', () => {
     const ports = container.ports.map(({ name }: { name: string }) => name)
     expect(ports).toContain(container.readinessProbe.httpGet.port)
     expect([container.readinessProbe.httpGet.path, container.livenessProbe.httpGet.path]).toEqual([

@@ -103,7 +103,7 @@ for (const { file, missing = opensslMissing, start, address } of proxies)
       expect([status, Object.keys(JSON.parse(body))]).toEqual([200, expect.arrayContaining(['token'])])
     })
 
-    it('tells the broker the address of the client, whatever the client says', async () => {
+    it('sends the broker the address of the client, whatever the client claims', async () => {
       await askToken({ 'x-forwarded-for': '203.0.113.9' })
       const line = broker.logLines().findLast(({ route }) => route === '/widget-token')
       expect(line).toMatchObject({ clientIp: '127.0.0.2' })

@@ -65,7 +65,7 @@ describe('The release workflow', () => {
     expect(jobs.test.container).toBe(`node:${read('.node-version').trim()}-bookworm`)
   })
 
-  it('puts no text of a stranger into a command', () => {
+  it('puts no text from a stranger into a command', () => {
     expect(commands.filter((command) => command.includes('${{'))).toEqual([])
   })
 })

@@ -27,7 +27,7 @@ describe('The unit for systemd', () => {
     expect(analyze('verify')).toEqual({ status: 0, said: '' })
   })
 
-  it.skipIf(missing)(`is exposed at most 1.5 of 10, as systemd counts ${missing ?? ''}`, () => {
+  it.skipIf(missing)(`has an exposure of at most 1.5 of 10, as systemd rates it ${missing ?? ''}`, () => {
     const { status, said } = analyze('security', '--offline=true', '--threshold=15')
     expect([status, said]).toEqual([0, expect.stringContaining('OK')])
   })
@@ -43,7 +43,7 @@ describe('The unit for systemd', () => {
     expect([valuesOf('User'), valuesOf('Group')]).toEqual([['token-broker'], ['token-broker']])
   })
 
-  it('waits for the last answers longer than the broker does', () => {
+  it('gives the broker more time for its last answers than it needs', () => {
     expect(Number(valuesOf('TimeoutStopSec')[0])).toBeGreaterThan(8)
   })
 })

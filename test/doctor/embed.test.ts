@@ -58,7 +58,7 @@ describe('The doctor of a deployment with Access Key Embed alone', () => {
     expect(code).toBe(0)
   })
 
-  it('takes the test user of WIDGET_PROBE_EMAIL if none is named', async () => {
+  it('uses the test user of WIDGET_PROBE_EMAIL if none is named', async () => {
     const { find } = await diagnose([], { ...environment, WIDGET_PROBE_EMAIL: email })
     expect(find('vendor_embed').status).toBe('pass')
     expect((await diagnose([], environment)).find('vendor_embed')).toMatchObject({
@@ -67,7 +67,7 @@ describe('The doctor of a deployment with Access Key Embed alone', () => {
     })
   })
 
-  it('skips vendor_embed where an email is not enough, and names the claim', async () => {
+  it('skips vendor_embed if an email is not enough, and names the claim', async () => {
     const { code, find } = await examine({ RAI_USER_IDENTIFIERS: 'data-customer-id=sub' })
     expect(find('vendor_embed')).toMatchObject({ status: 'skipped', seen: expect.stringContaining('sub') })
     expect(code).toBe(0)
@@ -103,7 +103,7 @@ describe('The doctor of a deployment with Access Key Embed alone', () => {
     expect(find('vendor_embed').advice).toContain('User Identifier Fields')
   })
 
-  it('fails in clock by the time of the vendor’s API', async () => {
+  it('fails in clock if the clock of the vendor’s API differs', async () => {
     const slow = await startEndpoint((_request, response) => {
       response.setHeader('date', new Date(Date.now() - 40_000).toUTCString())
       response.writeHead(404).end()

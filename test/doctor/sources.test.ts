@@ -233,7 +233,7 @@ describe('session_source with tokens of a provider', () => {
     expect(code).toBe(1)
   })
 
-  it('fails when its address is that of another document, and says of which', async () => {
+  it('fails when its address is that of another document, and names the kind', async () => {
     app.answer = answerJson({ jwks_uri: `${app.origin}/jwks` })
     const { code, find } = await examine({ ...jwt(), SESSION_JWT_JWKS_URL: `${app.origin}/.well-known` })
     expect(find('session_source')).toMatchObject({
@@ -263,7 +263,7 @@ describe('session_source with tokens of a provider', () => {
 })
 
 describe.skipIf(redisMissing)('session_source with the store of express-session', () => {
-  it('passes while Redis answers, and fails with exit code 2 when it is away', async () => {
+  it('passes while Redis answers, and fails with exit code 2 when it is down', async () => {
     const redis = await createRedisServer()
     await redis.start()
     const store = {

@@ -78,7 +78,7 @@ describe('A file of the page', () => {
 })
 
 describe('A script under the name of its version', () => {
-  it.each(['bridge', 'embed'])('has the bytes of the current one, for ever: %s', async (name) => {
+  it.each(['bridge', 'embed'])('has the bytes of the current one and never changes: %s', async (name) => {
     const current = await get(`/${name}.js`)
     const pinned = await get(`/${name}-${version}.js`)
     expect(pinned.body.equals(current.body)).toBe(true)

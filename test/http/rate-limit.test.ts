@@ -313,7 +313,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     await Promise.all(asked)
   })
 
-  it('share the limit again after a swap of roles, by a new connection', async () => {
+  it('share the limit again after a failover, over a new connection', async () => {
     const successor = await createRedisServer()
     await successor.start()
     const address = await startSwitch(Number(new URL(redis.url).port))
@@ -331,7 +331,7 @@ describe.skipIf(redisMissing)(`Replicas with one Redis ${redisMissing ?? ''}`, (
     admin.destroy()
   })
 
-  it('count on their own while it is away, say so once, and say once that it is back', async () => {
+  it('count on their own while it is down, log that once, and log once that it is back', async () => {
     const broker = await startShared({ RATE_LIMIT_PER_MINUTE: '20' })
     expect((await broker.askToken()).status).toBe(200)
     const before = storeLines(broker).length

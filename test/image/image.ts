@@ -45,7 +45,7 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
   const startBroker = () =>
     startContainer(runtime, listening, { folder: store.folder, environment: validEnvironment })
 
-  it('takes no browser from npm', () => {
+  it('downloads no browser from npm', () => {
     const fetched = [...buildLog.matchAll(/npm http (?:fetch GET 200|cache) (\S+\.tgz|\S+@\S+)/g)].map(
       ([, name]) => name!,
     )
@@ -131,7 +131,7 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
     expect((await startWithKeyFile(uid, gid, mode)).output).toContain('listening')
   })
 
-  it('does not start with the file of a secret that only root can read, and says so', async () => {
+  it('does not start if only root can read the file of a secret, and names the setting', async () => {
     await expect(startWithKeyFile(0, 0, 0o400)).rejects.toThrow(/WIDGET_API_KEY_FILE.*EACCES/)
   })
 
@@ -151,7 +151,7 @@ describe.skipIf(missing)(`The image, built without Docker ${missing ?? ''}`, () 
     expect(await demo.ended).toBe(0)
   })
 
-  it('runs the sandbox alone from the same target', async () => {
+  it('runs only the sandbox from the same target', async () => {
     const command = ['node', 'dist/sandbox/main.js']
     const alone = await startContainer(sandbox, /WIDGET_API_KEY=/, { folder: store.folder, command })
     expect(alone.output).toContain('The sandbox listens')

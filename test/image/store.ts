@@ -12,7 +12,7 @@ export function execute(program: string, ...args: string[]): Promise<{ stdout: s
   return run(program, args, { maxBuffer: 64 * 1024 * 1024 })
 }
 
-/** What an image says of how to run it. */
+/** The part of an image's configuration that says how to run it. */
 export interface ImageConfig {
   User: string
   Env: string[]
@@ -22,7 +22,7 @@ export interface ImageConfig {
   Healthcheck?: { Test: string[] }
 }
 
-/** A store of images of its own in a temporary folder, which `remove` empties. No engine runs behind it. */
+/** A separate image store in a temporary folder, which `remove` deletes. It needs no daemon. */
 export async function openStore() {
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-image-'))
   const places = ['--root', join(folder, 'store'), '--runroot', join(folder, 'run')]

@@ -199,7 +199,7 @@ describe('A connection', () => {
     expect(connections).toEqual([1, 1, 2, 2])
   })
 
-  it('ends the exchange that it began before, however old it is then', async () => {
+  it('finishes an exchange in progress, however old it is by then', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const answers: (() => void)[] = []
     vendor = await startRawVendor((socket, nth) => void answers.push(() => giveToken(socket, nth)))

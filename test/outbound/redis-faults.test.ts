@@ -54,7 +54,7 @@ describe.skipIf(redisMissing)(`the faults of a Redis ${redisMissing ?? ''}`, () 
     },
   )
 
-  test('After a swap of roles, the next write reaches the new primary over a new connection', async () => {
+  test('After a failover, the next write reaches the new primary over a new connection', async () => {
     const successor = await createRedisServer()
     await successor.start()
     const address = await startSwitch(portOf(server))

@@ -29,7 +29,7 @@ function countSockets(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length
 }
 
-describe.skipIf(redisMissing)(`A Redis that may be away ${redisMissing ?? ''}`, () => {
+describe.skipIf(redisMissing)(`A Redis that may be down ${redisMissing ?? ''}`, () => {
   let server: RedisServer
 
   beforeEach(async () => {
@@ -47,7 +47,7 @@ describe.skipIf(redisMissing)(`A Redis that may be away ${redisMissing ?? ''}`, 
     expect(await open().run((live) => live.set('key', 'value'))).toBe('OK')
   })
 
-  test('A Redis that is away at the start fails each use at once, and is found when it starts', async () => {
+  test('A Redis that is down at the start fails each use at once, and is found when it starts', async () => {
     const client = open()
     expect(await readOutcome(client)).toBe('redis_offline')
     expect(await readOutcome(client)).toBe('redis_offline')

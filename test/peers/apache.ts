@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startProgram, whyMissing } from './binary.ts'
 import { atEnd } from './clean-up.ts'
 
-/** Why there is no Apache to test with, if so. */
+/** Why the tests with Apache are skipped, or undefined if they run. */
 export const apacheMissing = whyMissing('apache2', '-v')
 
 /** Those that Debian loads by itself, and those that the comment in our example loads. */

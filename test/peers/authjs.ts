@@ -1,7 +1,7 @@
 import { send } from './exchange.ts'
 import { startApp, whyPackageMissing } from './heavy.ts'
 
-/** Why there is no Auth.js to test with, if so. */
+/** Why the tests with Auth.js are skipped, or undefined if they run. */
 export const authJsMissing = whyPackageMissing('@auth/express')
 
 /** A proxy in front of the app speaks https. Auth.js names its cookies by that. */

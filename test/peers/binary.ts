@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { atEnd } from './clean-up.ts'
 
 /**
- * Why the tests that need a program cannot run here; undefined where it is installed. Under CI=true it always is,
+ * Why the tests that need a program cannot run here; undefined if it is installed. Under CI=true it always is,
  * or the run fails: a test that is never run proves nothing.
  */
 export function whyMissing(program: string, versionFlag: string): string | undefined {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startProgram, whyMissing } from './binary.ts'
 import { atEnd } from './clean-up.ts'
 
-/** Why there is no Caddy to test with, if so. */
+/** Why the tests with Caddy are skipped, or undefined if they run. */
 export const caddyMissing = whyMissing('caddy', 'version')
 
 /** A real Caddy with this site, until the test is over. */

@@ -5,7 +5,7 @@ import { startApp } from './heavy.ts'
 /** Debian's own Python, which has Debian's Django. */
 const python = '/usr/bin/python3'
 
-/** Why there is no Django to test with, if so. */
+/** Why the tests with Django are skipped, or undefined if they run. */
 export const djangoMissing = whyDjangoMissing()
 
 function whyDjangoMissing(): string | undefined {

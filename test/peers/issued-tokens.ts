@@ -18,7 +18,7 @@ export interface Issued {
   /** The same user with a new email, and with a new name where that is in the token. */
   renamed: Claims
   refused: Refusal[]
-  /** Where a provider has its keys that has no discovery document at its issuer. */
+  /** The path of the keys, for a provider without a discovery document at its issuer. */
   jwksPath?: string
   /** RS256 unless said otherwise. */
   algorithm?: Algorithm

@@ -10,7 +10,7 @@ import { send } from './exchange.ts'
 const php = '/usr/bin/php'
 const app = join(import.meta.dirname, 'laravel-app.php')
 
-/** Why there is no Laravel to test with, if so. */
+/** Why the tests with Laravel are skipped, or undefined if they run. */
 export const laravelMissing = whyLaravelMissing()
 
 function whyLaravelMissing(): string | undefined {

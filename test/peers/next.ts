@@ -1,6 +1,6 @@
 import { startApp, whyPackageMissing } from './heavy.ts'
 
-/** Why there is no Next.js to test with, if so. */
+/** Why the tests with Next.js are skipped, or undefined if they run. */
 export const nextMissing = whyPackageMissing('next')
 
 /** An app with Next.js, which sends visitors without a session to its sign-in page. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { atEnd } from './clean-up.ts'
 import { endProgram, findFreePort, startProgram, whyMissing } from './binary.ts'
 
-/** Why there is no nginx to test with, if so. */
+/** Why the tests with nginx are skipped, or undefined if they run. */
 export const nginxMissing = whyMissing('nginx', '-v')
 
 export interface Nginx {

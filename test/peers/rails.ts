@@ -5,7 +5,7 @@ import { startApp } from './heavy.ts'
 /** Debian's own Ruby, which has Debian's Rails. */
 const ruby = '/usr/bin/ruby'
 
-/** Why there is no Rails to test with, if so. */
+/** Why the tests with Rails are skipped, or undefined if they run. */
 export const railsMissing = whyRailsMissing()
 
 function whyRailsMissing(): string | undefined {

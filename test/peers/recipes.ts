@@ -40,7 +40,7 @@ type Settings = Record<string, string | undefined>
 /** The recipe's settings, with the addresses of its source moved to where the peer listens. */
 export function settingsAt(name: string, origin: string): Record<string, string> {
   const settings = { ...findRecipe(name).settings }
-  // Where the keys have an address of their own, nobody asks the issuer's.
+  // If the keys have an address of their own, nothing is requested from the issuer.
   const asked = settings.SESSION_JWT_JWKS_URL ? 'SESSION_JWT_JWKS_URL' : 'SESSION_JWT_ISSUER'
   for (const address of [asked, 'SESSION_FORWARD_URL', 'SESSION_INTROSPECTION_ISSUER'])
     if (settings[address]) settings[address] = settings[address].replace(/^https?:\/\/[^/]+/, origin)

@@ -6,7 +6,7 @@ import { createClient } from 'redis'
 import { atEnd } from './clean-up.ts'
 import { endProgram, findFreePort, startProgram, whyMissing } from './binary.ts'
 
-/** Why there is no Redis to test with, if so. */
+/** Why the tests with Redis are skipped, or undefined if they run. */
 export const redisMissing = whyMissing('redis-server', '--version')
 
 export interface RedisServer {

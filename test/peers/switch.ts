@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { atEnd } from './clean-up.ts'
 import { listen, portOf } from './listen.ts'
 
-/** An address whose connections go to the port of the moment, as a service name does when roles are swapped. */
+/** An address that forwards each connection to the current port, like a service name during a failover. */
 export async function startSwitch(port: number) {
   const sockets = new Set<Socket>()
   const target = { port }

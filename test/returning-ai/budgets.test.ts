@@ -25,7 +25,7 @@ describe('The budget of retries', () => {
     expect(spend(budget).spent).toBe(1)
   })
 
-  it('also grows by one a second, up to ten', () => {
+  it('also grows by one each second, up to ten', () => {
     const { budget } = spend()
     nowMs += 1_000
     budget.earn()

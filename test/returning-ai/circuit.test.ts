@@ -123,20 +123,20 @@ describe('An open circuit', () => {
     expect(changes).toEqual([true, false])
   })
 
-  it('for half a second prefers a user whose last call did not fail as the probe', async () => {
+  it('prefers, for half a second, a user whose last call did not fail as the probe', async () => {
     nowMs += 5_499
     expect(await call('user-0')).toBe('circuit_open')
     expect(await call('another')).toBe('success')
     expect(changes).toEqual([true, false])
   })
 
-  it('then takes any user, since an outage makes the calls of all of them fail', async () => {
+  it('accepts any user after that, because an outage makes the calls of all users fail', async () => {
     nowMs += 5_500
     expect(await call('user-0')).toBe('success')
     expect(changes).toEqual([true, false])
   })
 
-  it('does not take a user whose probe failed less than ten seconds ago', async () => {
+  it('does not accept a user whose probe failed less than ten seconds ago', async () => {
     nowMs += 5_500
     await call('user-0', 'outage')
     nowMs += 5_500

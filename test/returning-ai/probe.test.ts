@@ -70,7 +70,7 @@ describe('The probe', () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  it('reports a refused key at once as an error, and leaves readiness alone', async () => {
+  it('reports a refused key at once as an error, without an effect on readiness', async () => {
     const broker = await startProbed({ WIDGET_API_KEY: 'widget-api-key-2' })
     expect(probesIn(broker)).toMatchObject([
       { level: 'error', door: 'signin', code: 'vendor_rejected_credentials', outcome: 'vendor_auth_failed' },
@@ -110,7 +110,7 @@ describe('The probe', () => {
     expect(probesIn(broker).at(-1)).toMatchObject({ door: 'signin', outcome: 'ok' })
   })
 
-  it('tries a key as soon as its file has changed', async () => {
+  it('tries a new key as soon as its file has changed', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'key-')), 'key')
     writeFileSync(file, 'widget-api-key-1')
     const broker = await startProbed({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file })
@@ -119,7 +119,7 @@ describe('The probe', () => {
     expect(probesIn(broker)[1]).toMatchObject({ level: 'error', outcome: 'vendor_auth_failed' })
   })
 
-  it('ends with the broker, and a sign-in that this cuts off is no failure', async () => {
+  it('stops with the broker, and does not report an interrupted sign-in as a failure', async () => {
     useFakeIntervals()
     sandbox.faults.set('timeout', 1)
     const broker = await startBroker({ ...environment, WIDGET_API_KEYS: '' })
@@ -133,7 +133,7 @@ describe('The probe', () => {
 })
 
 describe('The metric of the probe', () => {
-  it('is 1 for a door that gave a token, and 0 for one that did not', async () => {
+  it('is 1 for a door that issued a token, and 0 for one that did not', async () => {
     const settings = { ...environment, ...accessKey, RAI_ACCESS_KEY: 'sandbox-access-key-2' }
     const broker = await startProcess({ ...settings, ADMIN_LISTEN: '127.0.0.1:0' })
     const { port } = await broker.findLine('listening_admin')

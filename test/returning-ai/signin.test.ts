@@ -28,7 +28,7 @@ describe('A token of the vendor', () => {
     expect(expiresIn).toBeLessThanOrEqual(120)
   })
 
-  it('that has an impossibly late expiry comes without one', async () => {
+  it('with an impossibly late expiry comes without one', async () => {
     const token = `e30.${Buffer.from('{"exp":1e306}').toString('base64url')}.c2ln`
     say(token)
     expect(await ask()).toEqual({ token, subject: expect.any(String) })

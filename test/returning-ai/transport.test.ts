@@ -355,7 +355,7 @@ describe('The pause that the vendor asks for', () => {
     expect(await call({ keyId: 'key-2' })).toEqual({ code: 'ok', attempts: 1 })
   })
 
-  it('applies to one user alone, however often that user gets it', async () => {
+  it('applies to one user only, however often that user gets it', async () => {
     vendor.act = pause('1')
     await call({ user: 'ada' })
     await untilPauseEnds({ user: 'ada' }, 'vendor_rate_limited')

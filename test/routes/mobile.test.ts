@@ -90,13 +90,13 @@ describe('A mobile app with a bearer token of its own', () => {
     expect(await embedTokenProvider(token)).toMatchObject({ embedToken: 'embed-token-1' })
   })
 
-  it('is never signed out by an identity provider that is away', async () => {
+  it('is never signed out by an identity provider that is down', async () => {
     const token = await provider.signIn('ada@example.com')
     await provider.close()
     expect(await embedTokenProvider(token)).toMatchObject({ status: 503, code: 'session_source_unavailable' })
   })
 
-  it('sees a network fault, not an answer, while the broker is away', async () => {
+  it('gets a network fault, not an answer, while the broker is down', async () => {
     const token = await provider.signIn('ada@example.com')
     await broker.close()
     await expect(embedTokenProvider(token)).rejects.toMatchObject({ code: 'ECONNREFUSED' })

@@ -70,7 +70,7 @@ describe('GET /openapi.json', () => {
     expect({ valid, errors }).toEqual({ valid: true, errors: undefined })
   })
 
-  it('has every route of the broker, except files for the page alone and withdrawn versions', async () => {
+  it('has every route of the broker, except files that only the page loads and withdrawn versions', async () => {
     const served = broker.broker.app.router.stack.flatMap(({ route }) => route?.path ?? [])
     expect(Object.keys(api.paths).filter((path) => !served.includes(path))).toEqual([])
     for (const path of served.filter((each) => api.paths[each] === undefined)) {
@@ -90,7 +90,7 @@ describe('GET /openapi.json', () => {
     expect(paths).toHaveProperty('/embed-token')
   })
 
-  it('has no page if that is off', async () => {
+  it('has no page if the page is off', async () => {
     const { broker: other } = await useBroker({ STATUS_PAGE: 'off' })
     const { paths } = await readApi(other.url)
     expect(['/', '/config.json', '/bridge.js'].filter((path) => path in paths)).toEqual(['/bridge.js'])
@@ -114,7 +114,7 @@ describe('GET /openapi.json', () => {
   })
 })
 
-describe('An answer is as the description has it:', () => {
+describe('An answer matches its description:', () => {
   it.each(['/widget-token', '/widget-token?widget=store-widget', '/embed-token'])('POST %s', async (path) => {
     const answer = await askToken(broker.url, { path })
     expect(answer.status).toBe(200)
@@ -227,7 +227,7 @@ describe('An answer is as the description has it:', () => {
 })
 
 describe('A test of answers', () => {
-  it('finds what differs from the description', async () => {
+  it('finds each difference from the description', async () => {
     const answer = await askToken(broker.url)
     const { token: _token, ...rest } = JSON.parse(answer.body)
     const body = JSON.stringify({ ...rest, expiresIn: '9', more: 1 })

@@ -20,7 +20,7 @@ describe('The page', () => {
     expect((await send(broker.port, { path })).status).toBe(200)
   })
 
-  it('has a configuration that names both doors, and where the SDK tags validate their tokens', async () => {
+  it('has a configuration that names both doors, and the origin where the SDK tags validate their tokens', async () => {
     const both = await startBroker({
       RAI_ACCESS_ID: 'access-id-1',
       RAI_ACCESS_KEY: 'access-key-of-the-tests-1',
@@ -68,13 +68,13 @@ describe('The page explains', () => {
     expect(explainedCodes).toContain(code)
   })
 
-  it('the codes that the bridge gives itself', () => {
+  it('the codes that the bridge itself reports', () => {
     expect(new Set(ofBridge)).toEqual(
       new Set(['network', 'no_token', 'token_refused', 'headers', 'session_missing']),
     )
   })
 
-  it('no code that nothing gives', () => {
+  it('no code that does not exist', () => {
     const given = new Set([...problemCodes, ...ofBridge])
     expect(explainedCodes.filter((code) => !given.has(code))).toEqual([])
   })
@@ -87,7 +87,7 @@ describe('The page explains', () => {
     expect(causeOf(code).say).toBe(say)
   })
 
-  it('each code by settings that exist', async () => {
+  it('each code with settings that exist', async () => {
     const settings = readFileSync(new URL('docs/settings.md', root), 'utf8')
     const named = explainedCodes.flatMap((code) => causeOf(code).fix.match(/[A-Z]+(?:_[A-Z]+)+/g) ?? [])
     expect(named.length).toBeGreaterThan(20)

@@ -29,7 +29,7 @@ async function openChromium(): Promise<string> {
   return new URL(browser.wsEndpoint()).port
 }
 
-/** Lets Lighthouse look at the page of the demo as a signed-in user sees it. */
+/** Runs Lighthouse on the page of the demo, as a signed-in user. */
 async function inspectDemo(): Promise<Report> {
   const demo = await startDemo({ host: '127.0.0.1', port: 0, sandboxPort: 0, logLevel: 'silent' })
   atEnd(demo.close)
@@ -41,7 +41,7 @@ async function inspectDemo(): Promise<Report> {
   const signIn = { method: 'POST', path: '/demo/sign-in', headers, body: '{"user":"ada"}' }
   const answer = await send(demo.address.replace('localhost', '127.0.0.1'), signIn)
   const [cookie] = answer.headers['set-cookie']![0]!.split(';')
-  // By a variable, because it is in the heavy peers alone.
+  // By a variable, because only test/peers has the package.
   const library = join(root, 'test/peers/node_modules/lighthouse/core/index.js')
   const { default: lighthouse } = await import(library)
   const options = { port: await openChromium(), logLevel: 'error', extraHeaders: { cookie } }

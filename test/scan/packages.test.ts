@@ -13,7 +13,7 @@ const shipped = Object.entries(packages)
   .filter(([path, { dev, link }]) => path.startsWith('node_modules/') && !dev && !link)
   .map(([path]) => path)
 
-/** They ask for nothing but that their text goes along. */
+/** These only require that their text is included. */
 const permissive = new Set([
   'MIT',
   'ISC',

@@ -228,7 +228,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
     expect([await ask(two), await ask(two, { Cookie: 'sid=2' })]).toEqual(['ann', 'ann'])
   })
 
-  it('forget all sessions after Redis was away, because they may have missed something', async () => {
+  it('forget all sessions after Redis was down, because they may have missed something', async () => {
     const [one, two] = await startTwo()
     expect(await ask(two)).toBe('ann')
     // A slow start may have lines of its own.
@@ -266,7 +266,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
       return start({ REDIS_URL_FILE: fileOf(name) })
     }
 
-    it('forget the former user of a cookie by the new Redis, and do not miss the old one', async () => {
+    it('forget the former user of a cookie through the new Redis, without the old one', async () => {
       const [one, two] = [await startByFile('one'), await startByFile('two')]
       await untilListening(2)
       for (const name of ['one', 'two']) writeFileSync(fileOf(name), successor.url)
@@ -279,7 +279,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
       expect([...channelLines(one), ...channelLines(two)]).toEqual([])
     })
 
-    it('hear a replica that still uses the old one', async () => {
+    it('still hear a replica that uses the old one', async () => {
       const [one, two] = [await startByFile('one'), await startByFile('two')]
       await untilListening(2)
       writeFileSync(fileOf('one'), successor.url)
@@ -299,7 +299,7 @@ describe.skipIf(redisMissing)(`replicas with one Redis ${redisMissing ?? ''}`, (
       await vi.waitFor(async () => expect(await ask(one)).toBe('bob'), 5_000)
     })
 
-    it('leave the old one for good soon after', { timeout: 20_000 }, async () => {
+    it('disconnect from the old one soon after', { timeout: 20_000 }, async () => {
       await startByFile('one')
       await untilListening(1)
       writeFileSync(fileOf('one'), successor.url)

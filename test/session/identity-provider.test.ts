@@ -88,7 +88,7 @@ describe('token introspection at an OpenID provider', () => {
     expect(await door.ask(bearer('made-up'))).toMatchObject({ status: 401, outcome: 'inactive' })
   })
 
-  it('refuses a token of a kind that the provider does not introspect: that is no outage', async () => {
+  it('refuses a token of a kind that the provider does not introspect, which is not an outage', async () => {
     door = await openDoor([createIntrospection()])
     const token = await provider.signIn('ann@example.com', 'RS256')
     expect(await door.ask(bearer(token))).toMatchObject({ status: 401, outcome: 'unsupported_token_type' })

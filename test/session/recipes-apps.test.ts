@@ -69,7 +69,7 @@ describe.each(frameworks.map((one) => [one.name, one] as const))('The recipe for
       expect(await askWith(await app.signIn('ada@example.com'))).toMatchObject(signedIn)
     })
 
-    it('signs out its user at once, because the cookie changes', async () => {
+    it('signs its user out at once, because the cookie changes', async () => {
       const { askWith, vendor } = await followRecipe(name, app.origin)
       const cookie = await app.signIn('ada@example.com')
       expect(await askWith(cookie)).toMatchObject(signedIn)
@@ -111,7 +111,7 @@ describe.skipIf(laravelMissing)(`The recipe for Laravel ${laravelMissing ?? ''}`
 })
 
 describe.skipIf(railsMissing)(`The recipe for Rails ${railsMissing ?? ''}`, () => {
-  it('needs PUBLIC_URL, since Rails redirects to https what does not say https', async () => {
+  it('needs PUBLIC_URL, because Rails redirects requests without https to https', async () => {
     const app = await startRails()
     const { askWith, broker } = await followRecipe('Rails', app.origin, { PUBLIC_URL: '' })
     const answer = await askWith(await app.signIn('ada@example.com'))

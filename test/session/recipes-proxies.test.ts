@@ -17,7 +17,7 @@ describe.each(Object.entries(signInProxies))('The recipe for %s', (name, proxy) 
     expect(await askWith(`theme=dark; ${proxy.cookie}=good`)).toMatchObject(signedIn)
   })
 
-  it('knows its user by an id that outlives a new email', async () => {
+  it('identifies its user by an id that stays the same with a new email', async () => {
     const { askWith } = await followRecipe(name, service.origin)
     const { subject } = await askWith(`${proxy.cookie}=good`)
     expect(await askWith(`${proxy.cookie}=renamed`)).toMatchObject({ status: 200, subject })

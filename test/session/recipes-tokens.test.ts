@@ -67,7 +67,7 @@ describe.each(Object.entries(issuedTokens))('The recipe for %s', (name, issued) 
     expect(await ask(...(await provider.issue(changes)))).toMatchObject(signedIn)
   })
 
-  it('knows its user by an id that outlives a new email', async () => {
+  it('identifies its user by an id that stays the same with a new email', async () => {
     const { ask } = await followRecipe(name, provider.origin)
     const { subject } = await ask(...(await provider.issue()))
     expect(await ask(...(await provider.issue(renamed)))).toMatchObject({ status: 200, subject })

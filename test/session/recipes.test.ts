@@ -53,7 +53,7 @@ describe('docs/sessions.md', () => {
     expect(sources.join('\n')).toMatch(new RegExp(`'${name}'|^ {2}${name}: \\{`, 'm'))
   })
 
-  it.each(recipeNames)('says in the recipe for %s what its source knows of verified emails', (name) => {
+  it.each(recipeNames)('says in the recipe for %s what its source knows about verified emails', (name) => {
     expect(findRecipe(name).text).toMatch(/^- \*\*Verified emails:\*\* /m)
   })
 })

@@ -49,7 +49,7 @@ describe('The tripwire of the log', () => {
     expect(guard(toLine({ msg: 'b'.repeat(16) }))).not.toContain('bbb')
   })
 
-  it('looks for a new secret as well as for the old one', () => {
+  it('looks for a new secret as well as the old one', () => {
     const { guard, seek } = createTripwire([secret])
     seek(['planted-second-secret'])
     expect(parse(guard(toLine({ a: secret }) + toLine({ b: 'planted-second-secret' })))).toEqual([
@@ -60,14 +60,14 @@ describe('The tripwire of the log', () => {
 })
 
 describe('The log of a running broker', () => {
-  it('lets no key out, even if a client sends it as its request id', async () => {
+  it('holds back a key, even if a client sends it as its request id', async () => {
     const { port, said, findLine } = await startProcess({ WIDGET_API_KEY: secret })
     await send(port, { path: '/nowhere', headers: { 'x-request-id': secret } })
     expect(await findLine('secret_in_log')).toEqual(alarm)
     expect(said.stdout).not.toContain(secret)
   })
 
-  it('lets no key out that its file holds only now, nor the one before', async () => {
+  it('holds back the key that a file has now, and the one before it', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'key-')), 'key')
     writeFileSync(file, secret)
     const { port, said, findLine } = await startProcess({ WIDGET_API_KEY: '', WIDGET_API_KEY_FILE: file })

@@ -1,4 +1,4 @@
-// What a page may write with the types of `public/`. The type checker runs it: each line that it must refuse is marked.
+// What a page may write with the types of `public/`. The type checker is the test: it must refuse each marked line.
 import type { Options, State } from '../../public/bridge.d.ts'
 
 export async function usePage(): Promise<State> {
@@ -18,7 +18,7 @@ export async function usePage(): Promise<State> {
     return shown
   })
   returningAI.configure({ headers: async () => null })
-  // @ts-expect-error -- Headers are asked for anew for each request.
+  // @ts-expect-error -- Headers come from a function, because the bridge needs them for each request.
   returningAI.configure({ headers: { Authorization: 'Bearer 1' } })
   // @ts-expect-error -- The state is the bridge's.
   returningAI.state.status = 'signed-in'

@@ -2,7 +2,7 @@ import type { GlobalComponents } from 'vue'
 
 type Props<Name extends keyof GlobalComponents> = InstanceType<GlobalComponents[Name]>['$props']
 
-/** As the compiler of templates checks `<returning-ai-widget type="…" widget-id="…" />`. */
+/** As Vue's template compiler checks `<returning-ai-widget type="…" widget-id="…" />`. */
 export const widget: Props<'returning-ai-widget'> = { type: 'channel-widget', 'widget-id': '1', height: 300 }
 export const embed: Props<'returning-ai-embed'> = { innerHTML: '<template></template>' }
 // @ts-expect-error -- A widget has an id.

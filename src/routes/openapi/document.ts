@@ -13,7 +13,7 @@ import { version } from '../page.ts'
 import { headers, refusals } from './responses.ts'
 
 interface ApiOptions {
-  /** The doors of the vendor, undefined where not configured. */
+  /** The doors of the vendor, undefined if not configured. */
   signin: unknown
   accessKey: unknown
   /** The files that are served. */

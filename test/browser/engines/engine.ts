@@ -2,12 +2,12 @@
 export interface Engine {
   /** Opens an empty tab in a window of its own, which is visible like every other one. */
   open(): Promise<Tab>
-  /** Ends the browser and whatever it needed, at once. */
+  /** Ends the browser and everything that it started, at once. */
   kill(): void
 }
 
 export interface Tab {
-  /** Comes back when the page and its frames have loaded. */
+  /** Resolves when the page and its frames have loaded. */
   goto(url: string): Promise<void>
   /** Evaluates an expression in the page and awaits it. Its value travels as JSON does. */
   run(expression: string): Promise<unknown>
@@ -16,7 +16,7 @@ export interface Tab {
 
 export type Work<Input, Output> = (input: Input) => Output | Promise<Output>
 
-/** A function and its argument as an expression that needs nothing of the place where it was written. */
+/** A function and its argument as an expression that does not depend on where it was written. */
 export function expressionOf<Input, Output>(work: Work<Input, Output> | string, input?: Input): string {
   if (typeof work === 'string') return work
   // A `__proto__` within the argument stays a plain property only by way of JSON.parse.

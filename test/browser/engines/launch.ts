@@ -23,7 +23,7 @@ export function useEngine(): Promise<Engine> {
 
 function endWithProcess(engine: Engine): Engine {
   process.once('exit', () => engine.kill())
-  // So does vitest end a process.
+  // This is how vitest ends a process.
   process.once('SIGTERM', () => {
     engine.kill()
     process.kill(process.pid, 'SIGTERM')

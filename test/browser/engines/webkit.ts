@@ -9,7 +9,7 @@ import { findMiniBrowser } from './installed.ts'
 /** Sends a WebDriver command of the session (https://www.w3.org/TR/webdriver2/) and returns its value. */
 type Command = (method: string, path: string, body?: object) => Promise<unknown>
 
-/** WebKitGTK's MiniBrowser, by its WebDriver, on a screen that nobody sees. */
+/** WebKitGTK's MiniBrowser, by its WebDriver, on a virtual screen. */
 export async function launchWebKit(): Promise<Engine> {
   const children: ChildProcess[] = []
   const display = await startScreen(children)
@@ -20,7 +20,7 @@ export async function launchWebKit(): Promise<Engine> {
   const command = await startSession(`http://127.0.0.1:${port}`)
   // MiniBrowser measures by the page's clock, which the tests move.
   await command('POST', '/timeouts', { script: null })
-  // It stays: a new window is opened from one that is there.
+  // This window stays open, because a new one is opened from an existing one.
   const first = (await command('GET', '/window')) as string
   const inWindow = inTurn(command)
   return { open: () => openTab(inWindow, first), kill: () => children.forEach((child) => child.kill()) }
