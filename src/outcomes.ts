@@ -169,7 +169,7 @@ export const eventOutcomes = {
 
 /** What an outcome means for this code, or undefined if the code does not have it. */
 export function meaningOf(code: string, word: string): string | undefined {
-  const words = Object.entries<Record<string, string>>(outcomes).find(([name]) => name === code)?.[1] ?? {}
+  const words: Record<string, string> = Object.hasOwn(outcomes, code) ? outcomes[code as keyof Table] : {}
   const fits = (known: string) => (known.endsWith('…') ? word.startsWith(known.slice(0, -1)) : word === known)
   return Object.entries(words).find(([known]) => fits(known))?.[1]
 }

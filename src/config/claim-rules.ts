@@ -1,5 +1,5 @@
 import { isHeaderClaim } from '../session/claims.ts'
-import { splitList } from './fields.ts'
+import { splitList } from './lists.ts'
 import type { Environment, Fault } from './files.ts'
 
 /** What the configured claims and modes have in common. */

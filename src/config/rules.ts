@@ -4,7 +4,7 @@ import { findClaimConflicts } from './claim-rules.ts'
 import { isGiven, required, type Environment, type Fault } from './files.ts'
 import { findAddressConflicts } from './source-rules.ts'
 import { findDoorConflicts } from './door-rules.ts'
-import { splitLines, splitList, splitPem } from './fields.ts'
+import { splitLines, splitList, splitPem } from './lists.ts'
 
 // Which variables need or exclude which others. Each rule looks only at what is set, so that all faults are
 // reported at once.

@@ -1,4 +1,4 @@
-import { splitList } from './fields.ts'
+import { splitList } from './lists.ts'
 import type { Environment, Fault } from './files.ts'
 
 /** An attacker who guesses one of these can reverse a subject's hash, or pose as the proxy. */

@@ -1,5 +1,5 @@
 import { isSourceAddress, sourceAddressRule } from '../session/source-address.ts'
-import { splitList } from './fields.ts'
+import { splitList } from './lists.ts'
 import { isGiven, type Environment, type Fault } from './files.ts'
 
 const urlNames = ['SESSION_FORWARD_URL', 'SESSION_JWT_JWKS_URL', 'SESSION_INTROSPECTION_URL']

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import * as address from './address-fields.ts'
+import { listOf } from './grammar.ts'
 import * as field from './fields.ts'
 import { sessionModes, shutdownDefaults } from './rules.ts'
 
@@ -6,62 +8,60 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** The environment: every name, its grammar and its default. */
 export const variables = z.object({
-  HOST: field.host.prefault('0.0.0.0'),
+  HOST: address.host.prefault('0.0.0.0'),
   PORT: field.integer(0, 65_535).prefault('3000'),
-  ADMIN_LISTEN: field.listenAddress.optional(),
-  WIDGET_BASE_URL: field.vendorUrl.prefault('https://prod-widgets.returning.ai'),
+  ADMIN_LISTEN: address.listenAddress.optional(),
+  WIDGET_BASE_URL: address.vendorUrl.prefault('https://prod-widgets.returning.ai'),
   WIDGET_COMMUNITY_ID: field.communityId.optional(),
   WIDGET_API_KEY: field.headerSecrets.optional(),
-  WIDGET_API_KEYS: field
-    .listOf(field.typedKey)
+  WIDGET_API_KEYS: listOf(field.typedKey)
     .refine((pairs) => new Map(pairs).size === pairs.length, 'must name each type once')
     .optional(),
-  WIDGETS: field.listOf(field.widget).optional(),
+  WIDGETS: listOf(field.widget).optional(),
   WIDGET_PROBE_EMAIL: field.email.optional(),
   RAI_ACCESS_ID: field.visible.optional(),
   RAI_ACCESS_KEY: field.headerSecret.optional(),
-  RAI_API_URL: field.vendorUrl.prefault('https://api-v2.returning.ai'),
-  RAI_USER_IDENTIFIERS: field
-    .listOf(field.userIdentifier)
+  RAI_API_URL: address.vendorUrl.prefault('https://api-v2.returning.ai'),
+  RAI_USER_IDENTIFIERS: listOf(field.userIdentifier)
     .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'must name each field once')
     .optional(),
   STATUS_PAGE: field.onOrOff.prefault('on'),
-  ALLOWED_ORIGINS: field.listOf(field.origin).optional(),
-  TRUST_PROXY: field.listOf(field.proxyNetwork).optional(),
-  PUBLIC_URL: field.listOf(field.publicUrl).optional(),
-  SESSION_MODE: field.listOf(z.enum(sessionModes, `must be of ${sessionModes.join(', ')}`)),
-  SESSION_EMAIL_CLAIM: field.listOf(field.claimName).prefault('email'),
-  SESSION_SUBJECT_CLAIM: field.listOf(field.claimName).prefault('sub'),
+  ALLOWED_ORIGINS: listOf(address.origin).optional(),
+  TRUST_PROXY: listOf(address.proxyNetwork).optional(),
+  PUBLIC_URL: listOf(address.publicUrl).optional(),
+  SESSION_MODE: listOf(z.enum(sessionModes, `must be of ${sessionModes.join(', ')}`)),
+  SESSION_EMAIL_CLAIM: listOf(field.claimName).prefault('email'),
+  SESSION_SUBJECT_CLAIM: listOf(field.claimName).prefault('sub'),
   SUBJECT_KEY: field.visible.optional(),
   SESSION_REQUIRE_VERIFIED_EMAIL: field.flag.optional(),
-  SESSION_EMAIL_DOMAINS: field.listOf(field.emailDomain).optional(),
-  SESSION_JWT_JWKS_URL: field.sourceUrl.optional(),
+  SESSION_EMAIL_DOMAINS: listOf(field.emailDomain).optional(),
+  SESSION_JWT_JWKS_URL: address.sourceUrl.optional(),
   SESSION_JWT_PUBLIC_KEY: field.pems.optional(),
   SESSION_JWT_SECRET: field.anySecrets.optional(),
-  SESSION_JWT_SOURCE: field.listOf(field.credentialEntry).prefault('bearer'),
+  SESSION_JWT_SOURCE: listOf(field.credentialEntry).prefault('bearer'),
   SESSION_JWT_ISSUER: field.visible.optional(),
-  SESSION_JWT_AUDIENCE: field.listOf(field.visible).optional(),
-  SESSION_JWT_AUTHORIZED_PARTY: field.listOf(field.visible).optional(),
+  SESSION_JWT_AUDIENCE: listOf(field.visible).optional(),
+  SESSION_JWT_AUTHORIZED_PARTY: listOf(field.visible).optional(),
   SESSION_JWT_AUTHORIZED_PARTY_OPTIONAL: field.flag.prefault('false'),
   SESSION_JWT_ALGORITHMS: z.string().optional(),
-  SESSION_INTROSPECTION_URL: field.sourceUrl.optional(),
+  SESSION_INTROSPECTION_URL: address.sourceUrl.optional(),
   SESSION_INTROSPECTION_ISSUER: field.visible.optional(),
-  SESSION_INTROSPECTION_AUDIENCE: field.listOf(field.visible).optional(),
+  SESSION_INTROSPECTION_AUDIENCE: listOf(field.visible).optional(),
   SESSION_INTROSPECTION_CLIENT_ID: field.visible.optional(),
   SESSION_INTROSPECTION_CLIENT_SECRET: field.visibleSecrets.optional(),
-  SESSION_INTROSPECTION_SOURCE: field.listOf(field.credentialEntry).prefault('bearer'),
-  SESSION_FORWARD_URL: field.sourceUrl.optional(),
-  SESSION_FORWARD_COOKIES: field.listOf(field.cookieName).optional(),
-  SESSION_HTTP_HOSTS: field.listOf(field.hostName).optional(),
+  SESSION_INTROSPECTION_SOURCE: listOf(field.credentialEntry).prefault('bearer'),
+  SESSION_FORWARD_URL: address.sourceUrl.optional(),
+  SESSION_FORWARD_COOKIES: listOf(field.cookieName).optional(),
+  SESSION_HTTP_HOSTS: listOf(address.hostName).optional(),
   SESSION_CACHE_SECONDS: field.integer(0, 3600).prefault('30'),
   SESSION_HEADER: field.headerName.optional(),
-  SESSION_HEADER_PEERS: field.listOf(field.cidr).optional(),
+  SESSION_HEADER_PEERS: listOf(address.cidr).optional(),
   SESSION_HEADER_PROOF: field.headerSecrets.optional(),
-  SESSION_STORE_URL: field.redisUrl.optional(),
+  SESSION_STORE_URL: address.redisUrl.optional(),
   SESSION_STORE_PREFIX: z.string().prefault('sess:'),
   SESSION_STORE_COOKIE: field.cookieName.prefault('connect.sid'),
   SESSION_SECRET: field.secretList.optional(),
-  REDIS_URL: field.redisUrl.optional(),
+  REDIS_URL: address.redisUrl.optional(),
   RATE_LIMIT_PER_MINUTE: field.integer(1, 1_000_000).prefault('30'),
   TOKEN_CACHE_SECONDS: field.integer(0, 86_400).prefault('60'),
   VENDOR_TIMEOUT_MS: field.integer(100, 60_000).prefault('5000'),
@@ -74,7 +74,7 @@ export const variables = z.object({
     .toLowerCase()
     .pipe(z.enum(logLevels, `must be one of ${logLevels.join(', ')}`))
     .prefault('info'),
-  HTTPS_PROXY: field.proxyUrl.optional(),
+  HTTPS_PROXY: address.proxyUrl.optional(),
   NO_PROXY: z.string().optional(),
 })
 

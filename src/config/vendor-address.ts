@@ -1,4 +1,4 @@
-import { isLoopback } from './fields.ts'
+import { isLoopback } from './address-fields.ts'
 import type { Environment, Fault } from './files.ts'
 import { secretsIn } from './secret-rules.ts'
 

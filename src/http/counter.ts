@@ -1,6 +1,7 @@
 import { createCache } from '../lib/cache.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { RedisFault, type Redis } from '../outbound/redis.ts'
+import type { Redis } from '../outbound/redis.ts'
+import { RedisFault } from '../outbound/redis-fault.ts'
 
 /** How often a key was counted in its window, including this time, and how long the window still lasts. */
 export interface Count {

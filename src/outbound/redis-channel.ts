@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
-import { createRedis, openClient, toFault, within, type RedisFault } from './redis.ts'
+import { createRedis, openClient } from './redis.ts'
+import { toFault, within, type RedisFault } from './redis-fault.ts'
 
 interface Listener {
   /** Another replica said this. */

@@ -1,41 +1,25 @@
 import { hash } from 'node:crypto'
 import { clockToleranceSeconds, toMonotonic } from '../lib/clock.ts'
-import type { HttpClient } from '../outbound/client.ts'
-import type { OutboundAnswer, OutboundRequest } from '../outbound/exchange.ts'
+import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createTokenSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
-import { createLocator, nameEndpoint, type Endpoint } from './discovery.ts'
-import { askSource, parseSourceJson } from './ask-source.ts'
+import { nameEndpoint } from './discovery.ts'
+import { parseSourceJson } from './ask-source.ts'
+import { createAsk, type AskOptions, type IntrospectionClient } from './introspection-request.ts'
 
-export interface IntrospectionSettings {
+export interface IntrospectionSettings extends IntrospectionClient {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */
   source: readonly string[]
-  endpoint: Endpoint
-  clientId: string
-  /** The one in use, and a second while it is being replaced. */
-  clientSecrets: readonly string[]
-  /** The token must be for one of them, where any is named. */
+  /** The token must be for one of them, if any is named. */
   audiences?: readonly string[]
 }
 
-export interface IntrospectionVerifierOptions extends IntrospectionSettings {
-  client: HttpClient
-  timeoutMs: number
+export interface IntrospectionVerifierOptions extends IntrospectionSettings, AskOptions {
   rememberMs: number
-  /** Hosts that may be asked by plain http. */
-  httpHosts?: readonly string[]
 }
-
-/** Asks about one token. */
-type Ask = (token: string, signal: AbortSignal, traceparent?: string) => Promise<OutboundAnswer>
-
-/** The parts of a request that do not depend on how the client authenticates. */
-type Question = Pick<OutboundRequest, 'body' | 'signal' | 'traceparent'> & { endsAt: number }
-
-const maxBytes = 64 * 1024
 
 /** Sessions that are a token which the authorization server is asked about (RFC 7662). */
 export function createIntrospectionVerifier(options: IntrospectionVerifierOptions): SessionVerifier {
@@ -54,63 +38,6 @@ export function createIntrospectionVerifier(options: IntrospectionVerifierOption
     verify: async (token, signal, _circumstances, traceparent) =>
       readAnswer(await ask(token, signal, traceparent), { issuer, audiences }),
   }
-}
-
-/**
- * Tries the ways in which the server may know us one after the other, within one deadline, and begins with
- * the one that it took last.
- */
-function createAsk(options: IntrospectionVerifierOptions): Ask {
-  const { client, clientId, clientSecrets, timeoutMs } = options
-  const locate = createLocator(options.endpoint, 'introspection_endpoint', options)
-  const ways = encodeCredentials(clientId, clientSecrets)
-  let preferred = ways[0]
-
-  async function askBy(authorization: string, { endsAt, ...question }: Question) {
-    const headers = {
-      accept: 'application/json',
-      authorization,
-      'content-type': 'application/x-www-form-urlencoded',
-    }
-    const url = await locate()
-    const leftMs = Math.max(1, endsAt - performance.now())
-    return askSource(client, { ...question, url, method: 'POST', headers, timeoutMs: leftMs, maxBytes })
-  }
-
-  return async (token, signal, traceparent) => {
-    const endsAt = performance.now() + timeoutMs
-    // In the body: a URL ends up in access logs (RFC 7662 §4).
-    const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
-    const question = { body, signal, traceparent, endsAt }
-    let answer: OutboundAnswer | undefined
-    for (const way of ways.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))) {
-      answer = await askBy(way, question)
-      if (isClientUnknown(answer)) continue
-      preferred = way
-      break
-    }
-    return answer!
-  }
-}
-
-/**
- * RFC 6749 §2.3.1 has both halves form-encoded, so that a colon in one of them survives. Some servers do not
- * decode them: for these, the plain form follows if it differs.
- */
-function encodeCredentials(clientId: string, clientSecrets: readonly string[]): string[] {
-  const pairs = clientSecrets.flatMap((secret) => [
-    `${formEncode(clientId)}:${formEncode(secret)}`,
-    `${clientId}:${secret}`,
-  ])
-  return [...new Set(pairs)].map((pair) => `Basic ${Buffer.from(pair).toString('base64')}`)
-}
-
-function formEncode(text: string): string {
-  return new URLSearchParams({ '': text }).toString().slice(1)
-}
-
-function isClientUnknown({ status, body }: OutboundAnswer): boolean {
-  return status === 401 || (status === 400 && body.includes('"invalid_client"'))
 }
 
 interface Expected {

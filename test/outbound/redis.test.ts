@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { createRedis, RedisFault, type Redis } from '../../src/outbound/redis.ts'
+import { createRedis, type Redis } from '../../src/outbound/redis.ts'
+import { RedisFault } from '../../src/outbound/redis-fault.ts'
 import { atEnd } from '../peers/clean-up.ts'
 import { listen, portOf } from '../peers/listen.ts'
 import { createRedisServer, redisMissing, type RedisServer } from '../peers/redis.ts'
