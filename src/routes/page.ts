@@ -83,7 +83,7 @@ function createPage(pageConfig: PageConfig, publicUrls: readonly string[]): Asse
   ]
 }
 
-/** A script for other sites, under a name that follows us and under one whose bytes never change. */
+/** A script for other sites, under a name for the current version and under one whose bytes never change. */
 function scriptRoutes(name: string): AssetRoute[] {
   const file = `${name}.js`
   return [scriptRoute(file, file, 'public, max-age=300'), scriptRoute(`${name}-${version}.js`, file, forEver)]
