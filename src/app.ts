@@ -34,7 +34,7 @@ export interface AppDependencies extends TokenRouteDependencies {
   logger: Logger
   metrics?: Metrics
   page: PageOptions
-  /** None of them may be in what anyone can fetch. */
+  /** The configured secrets. Nothing that anyone can fetch may contain one. */
   secrets: readonly string[]
 }
 

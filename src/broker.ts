@@ -143,7 +143,7 @@ function appUrlOf({ sessions }: Config): URL | undefined {
   return undefined
 }
 
-/** The operator chose this, but perhaps long ago. */
+/** Warns of a choice that the operator may have made long ago. */
 function warnOfUnverifiedEmails(logger: Logger): void {
   const advice =
     'SESSION_REQUIRE_VERIFIED_EMAIL=false: a user who may choose any email at the session source gets the token of its owner'

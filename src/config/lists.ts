@@ -13,7 +13,7 @@ export function splitLines(value = ''): string[] {
   return value === '' ? [] : value.split(/\r?\n/)
 }
 
-/** The keys or certificates of a PEM; of what is no PEM, its text. */
+/** The keys or certificates of a PEM, or the text itself if it is not a PEM. */
 export function splitPem(value: string): string[] {
   const pem = value.replaceAll('\\n', '\n')
   return pem.match(/-----BEGIN [^-]+-----[^-]*-----END [^-]+-----/g) ?? [pem]

@@ -54,7 +54,7 @@ function toFault(error: unknown, path?: string): SecretFileError {
   return new SecretFileError(`names a file that cannot be read (${code}${owner})`)
 }
 
-/** Who may read a file, if its folder tells. */
+/** Who may read a file, if its folder allows the question. */
 function describeOwner(path: string): string {
   const stats = attemptStat(path)
   return stats === undefined ? '' : `, mode ${modeOf(stats)}, owned by uid ${stats.uid} and gid ${stats.gid}`

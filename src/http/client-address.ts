@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js'
 import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * The caller's address, an IPv4-mapped one as IPv4. A trusted proxy's word counts only where it is an
+ * The caller's address, an IPv4-mapped one as IPv4. What a trusted proxy sends counts only if it is an
  * address.
  */
 export function clientAddress(request: Request): string | undefined {

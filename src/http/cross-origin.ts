@@ -92,7 +92,7 @@ function findForeign(
   return own.has(origin.toLowerCase()) || isOfHost(origin, host) ? undefined : 'origin_not_host'
 }
 
-/** `outcome` tells the log why, in our own words. */
+/** `outcome` is the reason, for the log. */
 function notAllowed(outcome: OutcomeOf<'origin_not_allowed'>): Problem {
   return new Problem('origin_not_allowed', { diagnosis: { outcome } })
 }

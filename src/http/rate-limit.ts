@@ -25,14 +25,14 @@ export interface RateLimits {
   /** Of fresh questions to a session source, which a request demands, by credential. */
   freshQuestions: Limit
   refusals: RefusalLimit
-  /** Counts by another Redis from now on, where there was one from the start. */
+  /** Switches to another Redis, if there was one from the start. */
   useRedis(url: string | undefined): void
   close(): void
 }
 
 interface RateLimitOptions {
   perMinute: number
-  /** Where replicas count together; without it each counts for itself. */
+  /** The Redis in which replicas count together. Without it, each counts on its own. */
   redisUrl?: string
   logger: Logger
 }

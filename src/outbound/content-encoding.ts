@@ -33,7 +33,7 @@ export function decodeBody(
   }
 }
 
-/** Of "deflate" servers send both kinds: with zlib's header, as the RFC says, and without. */
+/** Servers send two kinds of "deflate": with zlib's header, as the RFC says, and without. */
 function inflateEither(bytes: Buffer, options: Pick<ZlibOptions, 'maxOutputLength'>): Buffer {
   const hasZlibHeader = (bytes[0]! & 0x0f) === 8 && bytes.readUInt16BE(0) % 31 === 0
   return hasZlibHeader ? inflateSync(bytes, options) : inflateRawSync(bytes, options)

@@ -27,8 +27,8 @@ export interface OutboundAnswer {
 }
 
 /**
- * One request and its whole answer. Rejects with `OutboundFault` at the deadline or the abort, wherever it
- * then stands.
+ * One request and its whole answer. Rejects with `OutboundFault` at the deadline or the abort, in any
+ * phase.
  */
 export function exchange(dispatcher: Dispatcher, request: OutboundRequest): Promise<OutboundAnswer> {
   const { url, method, body } = request

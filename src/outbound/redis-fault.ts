@@ -16,7 +16,7 @@ export type RedisOutcome =
   | 'redis_readonly'
   | 'redis_refused'
 
-/** Commands that brought no answer. Carries a word of ours: a message of Redis may quote a key. */
+/** Commands that got no answer. Has only our own words, because a message of Redis may quote a key. */
 export class RedisFault extends Error {
   readonly outcome: RedisOutcome
 

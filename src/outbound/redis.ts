@@ -1,14 +1,14 @@
 import { RedisFault, toFault, within, type RedisOutcome } from './redis-fault.ts'
 
-// The library is loaded with the first connection: it is a good part of the start, and most brokers need no
-// Redis.
+// The library is loaded with the first connection: it would take a good part of the start, and most brokers
+// need no Redis.
 type Library = typeof import('@redis/client')
 
 type RedisClient = ReturnType<typeof openClient>
 
 export interface Redis {
   /**
-   * Runs commands on a live connection, made first where there is none. Rejects with `RedisFault`, at the
+   * Runs commands on a live connection, and opens one if there is none. Rejects with `RedisFault`, at the
    * latest after `timeoutMs`.
    */
   run<Result>(work: (client: RedisClient) => Promise<Result>): Promise<Result>
@@ -133,11 +133,11 @@ export function createRedis({ url: initialUrl, timeoutMs }: RedisOptions): Redis
   }
 }
 
-/** A client that has still to connect. */
+/** A client that is not connected yet. */
 export function openClient({ createClient }: Library, url: string, timeoutMs: number) {
   const client = createClient({
     url,
-    // RESP2 needs no greeting, so that a user who may only read keys is enough, and an old Redis too.
+    // RESP2 needs no greeting. So the right to read keys is enough, and so is an old Redis.
     RESP: 2,
     maintNotifications: 'disabled',
     disableClientInfo: true,

@@ -9,5 +9,5 @@ const require = createRequire(import.meta.url)
 export const Agent = require('undici/lib/dispatcher/agent.js') as typeof undici.Agent
 export const buildConnector = require('undici/lib/core/connect.js') as typeof undici.buildConnector
 
-/** All of it, for the agent that goes through a proxy: its parts are put together by the index alone. */
+/** All of it, for the agent that goes through a proxy: only the index puts its parts together. */
 export const loadWhole = () => require('undici') as typeof undici

@@ -26,8 +26,8 @@ interface EmbedTokenOptions {
 
 /**
  * Asks for tokens as the vendor's "Access Key Embed" guide describes: `POST /v2/api/widget-access-keys/token`
- * with the access key and the user's identifiers as JSON. Rejects with the contract's problem for whatever is
- * not a usable token.
+ * with the access key and the user's identifiers as JSON. Rejects with the contract's problem for
+ * anything but a usable token.
  */
 export function createEmbedTokenIssuer(options: EmbedTokenOptions): TokenIssuer {
   const { transport, logger, accessKeys, timeoutMs } = options

@@ -28,7 +28,7 @@ interface ConfiguredKeys {
 
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
 export function createKeyRings({ keys, byWidgetType }: ConfiguredKeys): KeyRings {
-  // No widget type can be called so: its tokens would be taken for those of this ring.
+  // Not a possible widget type: its tokens would be taken for those of this ring.
   const fallback = createRing('', keys)
   let rings = createTypeRings(byWidgetType)
   return {
@@ -59,7 +59,7 @@ function createRing(name: string, values: readonly string[]): ReplaceableRing {
   return {
     name,
     current: () => keys,
-    // The same keys stay the same list: which of them the vendor takes is remembered by it.
+    // The same keys stay the same list, because the list identifies which key the vendor accepts.
     replace(found) {
       if (found.join('\n') !== keys.map(({ value }) => value).join('\n')) keys = found.map(identifyKey)
     },
@@ -73,8 +73,8 @@ export function identifyKey(value: string): ApiKey {
 const preferenceMs = 60_000
 
 /**
- * Remembers for a minute which of some keys the vendor took after it had refused the first; a changed file is
- * other keys.
+ * Remembers for a minute which key of a list the vendor accepted after it had refused the first. A changed
+ * file is another list.
  */
 export function createKeyOrder() {
   const preferred = new WeakMap<readonly ApiKey[], { id: string; until: number }>()

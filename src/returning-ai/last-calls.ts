@@ -4,10 +4,10 @@ interface LastCall {
 }
 
 const windowMs = 10_000
-/** Below that, a circuit spares the vendor nothing, and the failures prove nothing. */
+/** With fewer users, a circuit would not relieve the vendor, and the failures prove nothing. */
 const minUsers = 10
 const maxFailedShare = 0.5
-/** More users than these tell no more about the vendor. */
+/** More users than this say no more about the vendor. */
 const maxUsers = 1_000
 
 /**

@@ -22,7 +22,7 @@ interface UserPause extends Pause, Caller {}
 export interface Pauses {
   /** Throws if `enter` would. */
   check(caller: Caller): void
-  /** Throws while a pause binds this caller. */
+  /** Throws while a pause applies to this caller. */
   enter(caller: Caller): void
   /** The vendor asked this caller to wait. */
   start(caller: Caller, code: ProblemCode, seconds: number): void
@@ -34,9 +34,9 @@ const trialEveryMs = 5_000
 const maxUsers = 1_000
 
 /**
- * The pauses that the vendor asks for by `Retry-After`. The first binds the user whose call met it, since a
- * limit may be that user's own. Once a second user meets one, all who use the same key wait; every five
- * seconds one of them is let through as a trial, and the first success ends the pause of the key.
+ * The pauses that the vendor asks for by `Retry-After`. The first applies to the user whose call got it,
+ * because the limit may be that user's own. Once a second user gets one, all calls with the same key wait.
+ * Every five seconds one of them is let through as a trial, and the first success ends the pause of the key.
  */
 export function createPauses(now: () => number = () => performance.now()): Pauses {
   const ofUsers = new Map<string, UserPause>()

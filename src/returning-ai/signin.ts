@@ -25,7 +25,7 @@ export type FindIssuer = (widgetType: string | undefined) => TokenIssuer
 /**
  * Signs users in as the vendor's "Authenticated Widgets" guide describes: `POST
  * /widget/{community_id}/signin` with the API key and the email as headers. An issuer rejects with the
- * contract's problem for whatever is not a usable token.
+ * contract's problem for anything but a usable token.
  */
 export function createSignin(options: SigninOptions): FindIssuer {
   const { transport, keys, logger, baseUrl, communityId, timeoutMs } = options

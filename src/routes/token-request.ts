@@ -57,7 +57,7 @@ function sendToken(response: Response, answer: object, { rateLimit }: Pick<UserT
   sendText(response, 'application/json; charset=utf-8', JSON.stringify(answer))
 }
 
-/** Aborts when the caller goes away before it has its answer. */
+/** Aborts when the caller disconnects before it has its answer. */
 function abortWith(response: Response): AbortSignal {
   const controller = new AbortController()
   response.on('close', () => {

@@ -18,8 +18,8 @@ interface DiscoveryOptions {
 const maxBytes = 256 * 1024
 
 /**
- * Finds the address of an endpoint. Of an issuer, by OpenID Connect Discovery 1.0 §4: asked for when first
- * needed, and held like a key set. Rejects with `session_source_unavailable`.
+ * Finds the address of an endpoint. For an issuer, it uses OpenID Connect Discovery 1.0 §4: the document is
+ * requested when first needed, and kept like a key set. Rejects with `session_source_unavailable`.
  */
 export function createLocator(
   endpoint: Endpoint,
@@ -61,7 +61,7 @@ function readAddress(document: unknown, name: string, issuer: string, options: D
   return url
 }
 
-/** The rules of a configured address; and what was asked over https does not lead to plain http. */
+/** The rules of a configured address apply. A document from https must not name a plain http address. */
 function isAllowed(url: URL, issuer: string, { httpHosts = [] }: DiscoveryOptions): boolean {
   if (url.username !== '' || url.password !== '' || url.hash !== '') return false
   if (issuer.startsWith('https:') && url.protocol !== 'https:') return false

@@ -6,8 +6,8 @@ export interface EmailPolicy {
   /** The claims that may hold the email: the first that is present decides. */
   emailClaims: readonly string[]
   /**
-   * Whether `email_verified` must say yes. Undefined: it must not say anything else. False: it is not looked
-   * at.
+   * Whether `email_verified` must say yes. Undefined: it must not say anything else. False: it is not
+   * checked.
    */
   requireVerifiedEmail?: boolean
   /** Lower-case ASCII domains; empty allows any. */
@@ -66,8 +66,8 @@ function domainOf(email: string): string {
 }
 
 /**
- * `email_verified` (OpenID Connect Core §5.1) speaks for the claim `email` beside it. Apple and Cognito send
- * it as a string. At the top, it also speaks for an `email` further down, where it has none of its own.
+ * `email_verified` (OpenID Connect Core §5.1) applies to the claim `email` next to it. Apple and Cognito send
+ * it as a string. At the top level, it also applies to a nested `email` that has none of its own.
  */
 function isVerified(found: FoundClaim, { claims }: VerifiedClaims, policy: EmailPolicy): boolean {
   if (policy.requireVerifiedEmail === false) return true

@@ -100,8 +100,8 @@ async function readStored(redis: Redis, key: string): Promise<StoredSession> {
 
 /**
  * The stored JSON is the claims. The lifetime of its key is that of the session: connect-redis extends a
- * session that is used with `EXPIRE`, and does not change `cookie.expires`. That one counts only if keys have
- * no expiry.
+ * session that is used with `EXPIRE`, and does not change `cookie.expires`. `cookie.expires` counts only if
+ * keys have no expiry.
  */
 function toClaims({ json, lifeMs }: StoredSession): VerifiedClaims {
   const claims = parseStored(json)

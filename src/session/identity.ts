@@ -79,7 +79,7 @@ export function requireEmail({ email }: Pick<Session, 'email'>): string {
   throw new Problem(email.refusal, { diagnosis: { outcome: email.outcome } })
 }
 
-/** A string or a whole number. Anything else counts as absent, and the email stands for it. */
+/** A string or a whole number. Anything else counts as absent, and the email is used instead. */
 function readUserId(verified: VerifiedClaims, { subjectClaims }: ClaimNames): string | undefined {
   const value = findClaim(verified, subjectClaims)?.value
   if (typeof value === 'string' && value !== '') return value

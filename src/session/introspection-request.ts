@@ -27,8 +27,8 @@ type Question = Pick<OutboundRequest, 'body' | 'signal' | 'traceparent'> & { end
 const maxBytes = 64 * 1024
 
 /**
- * Tries the ways in which the server may know the broker one after the other, within one deadline. Begins with
- * the one that the server accepted last.
+ * Tries the ways in which the server may know the broker one after the other, within one deadline. Begins
+ * with the one that the server accepted last.
  */
 export function createAsk(options: AskOptions): Ask {
   const { client, clientId, clientSecrets, timeoutMs } = options

@@ -21,7 +21,7 @@ export interface IntrospectionVerifierOptions extends IntrospectionSettings, Ask
   rememberMs: number
 }
 
-/** Sessions that are a token which the authorization server is asked about (RFC 7662). */
+/** Verifies sessions that are a token by asking the authorization server about it (RFC 7662). */
 export function createIntrospectionVerifier(options: IntrospectionVerifierOptions): SessionVerifier {
   const { source, endpoint, clientId, clientSecrets, audiences = [], rememberMs } = options
   const findToken = createTokenSource(source)
@@ -60,7 +60,7 @@ function readAnswer(answer: OutboundAnswer, { issuer, audiences }: Expected): Ve
 }
 
 /**
- * RFC 9701 answers with a JWT where the client is registered for it, or where it is all that the server does.
+ * A server answers with a JWT (RFC 9701) if the client is registered for it, or if it supports nothing else.
  */
 function isSigned({ headers, body }: OutboundAnswer): boolean {
   return (

@@ -28,7 +28,7 @@ export interface JwtSettings extends TokenRules {
 
 export interface JwtVerifierOptions extends JwtSettings {
   client: HttpClient
-  /** Of one fetch of the key set. */
+  /** The deadline for one fetch of the key set. */
   timeoutMs: number
   rememberMs: number
   /** Hosts that may be asked by plain http. */

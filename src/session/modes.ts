@@ -45,7 +45,7 @@ export function createVerifier(settings: ModeSettings, shared: Shared): SessionV
   }
 }
 
-/** A claim for what is no claim by itself. The rules see to it that there is one. */
+/** The claim under which a bare header value counts. The rules make sure that there is one. */
 function firstClaim({ emailClaims }: ClaimNames): string {
   return emailClaims.find((name) => !isHeaderClaim(name)) ?? 'email'
 }
