@@ -70,7 +70,9 @@ describe('Another user in the same browser', () => {
     await expect.poll(() => stored(page), eventually).toBe('ann-token-1')
     stage.broker.script = answerAs('bob')
     await page.goto(`${stage.stranger.origin}/?silent`)
-    await page.evaluate(() => void setTimeout(() => history.back()))
+    await page.evaluate(() => void setTimeout(() => history.back(), 100))
+    // WebKit's driver waits for ever for what is evaluated while the page goes.
+    await expectAsked(stage, 2)
     await expect.poll(() => stored(page), eventually).toBe('bob-token-2')
   })
 

@@ -1,7 +1,11 @@
 /** What the scenes need of a browser. Everything else happens in the pages that they serve. */
+export interface Browser {
+  open(): Promise<Tab>
+}
+
 export interface Engine {
   /** Opens an empty tab in a window of its own, which is visible like every other one. */
-  open(): Promise<Tab>
+  open(): Promise<EngineTab>
   /** Ends the browser and everything that it started, at once. */
   kill(): void
 }
@@ -13,6 +17,9 @@ export interface Tab {
   run(expression: string): Promise<unknown>
   close(): Promise<void>
 }
+
+/** A tab that never closes, but leaves its page for an empty one. */
+export type EngineTab = Omit<Tab, 'close'> & { leave(): Promise<void> }
 
 export type Work<Input, Output> = (input: Input) => Output | Promise<Output>
 

@@ -1,6 +1,5 @@
-import { setTimeout as pass } from 'node:timers/promises'
 import { inject } from 'vitest'
-import type { Engine, Tab } from './engine.ts'
+import type { Browser, Engine, EngineTab, Tab } from './engine.ts'
 import type { EngineName } from './installed.ts'
 import { launchChromiumEngine, launchFirefox } from './puppeteer.ts'
 import { launchWebKit } from './webkit.ts'
@@ -13,10 +12,10 @@ declare module 'vitest' {
 
 const LAUNCH = { Chromium: launchChromiumEngine, Firefox: launchFirefox, WebKitGTK: launchWebKit }
 
-let running: Promise<Engine> | undefined
+let running: Promise<Browser> | undefined
 
 /** The browser that this run of the scenes is for. The test files of one process share it, and it ends with the process. */
-export function useEngine(): Promise<Engine> {
+export function useEngine(): Promise<Browser> {
   running ??= LAUNCH[inject('engine')]().then((engine) => reuseTabs(endWithProcess(engine)))
   return running
 }
@@ -31,25 +30,15 @@ function endWithProcess(engine: Engine): Engine {
   return engine
 }
 
-/**
- * Lets the page itself go: in Firefox, puppeteer waits in vain for the first navigation after a page came out of the
- * back-forward cache.
- */
-async function leave(tab: Tab): Promise<void> {
-  const run = (expression: string) => tab.run(expression).catch(() => undefined)
-  await run("location.replace('about:blank')")
-  while ((await run('location.href')) !== 'about:blank') await pass(5)
-}
-
 /** A closed tab waits for the next scene: a new window costs Firefox most of a second. */
-function reuseTabs(engine: Engine): Engine {
-  const idle: Tab[] = []
-  const reusable = (tab: Tab): Tab => ({
+function reuseTabs(engine: Engine): Browser {
+  const idle: EngineTab[] = []
+  const reusable = (tab: EngineTab): Tab => ({
     ...tab,
     close: async () => {
-      await leave(tab)
+      await tab.leave()
       idle.push(tab)
     },
   })
-  return { ...engine, open: async () => reusable(idle.pop() ?? (await engine.open())) }
+  return { open: async () => reusable(idle.pop() ?? (await engine.open())) }
 }

@@ -1,6 +1,7 @@
-import puppeteer, { type Browser, type LaunchOptions } from 'puppeteer-core'
+import { setTimeout as pass } from 'node:timers/promises'
+import puppeteer, { type Browser, type LaunchOptions, type Page } from 'puppeteer-core'
 import { chromiumArgs, findChromium } from '../chromium.ts'
-import type { Engine, Tab } from './engine.ts'
+import type { Engine, EngineTab } from './engine.ts'
 import { findFirefox } from './installed.ts'
 
 /** Chromium, by the DevTools protocol. */
@@ -25,11 +26,21 @@ async function launch(options: LaunchOptions): Promise<Engine> {
   return { open: () => openTab(browser), kill: () => browser.process()?.kill('SIGKILL') }
 }
 
-async function openTab(browser: Browser): Promise<Tab> {
+async function openTab(browser: Browser): Promise<EngineTab> {
   const page = await browser.newPage({ type: 'window' })
   return {
     goto: async (url) => void (await page.goto(url)),
     run: (expression) => page.evaluate(expression),
-    close: () => page.close(),
+    leave: () => leave(page),
   }
+}
+
+/**
+ * Lets the page itself go: in Firefox, puppeteer waits in vain for the first navigation after a page came out of the
+ * back-forward cache.
+ */
+async function leave(page: Page): Promise<void> {
+  const run = (expression: string) => page.evaluate(expression).catch(() => undefined)
+  await run("location.replace('about:blank')")
+  while ((await run('location.href')) !== 'about:blank') await pass(5)
 }

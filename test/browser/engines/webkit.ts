@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { setTimeout as pass } from 'node:timers/promises'
-import type { Engine, Tab } from './engine.ts'
+import type { Engine, EngineTab } from './engine.ts'
 import { findMiniBrowser } from './installed.ts'
 
 /** Sends a WebDriver command of the session (https://www.w3.org/TR/webdriver2/) and returns its value. */
@@ -78,7 +78,7 @@ function inTurn(command: Command): WindowCommand {
   }
 }
 
-async function openTab(inWindow: WindowCommand, first: string): Promise<Tab> {
+async function openTab(inWindow: WindowCommand, first: string): Promise<EngineTab> {
   const { handle } = (await inWindow(first, 'POST', '/window/new', { type: 'window' })) as { handle: string }
   const command: Command = (...args) => inWindow(handle, ...args)
   return {
@@ -93,6 +93,6 @@ async function openTab(inWindow: WindowCommand, first: string): Promise<Tab> {
       if (error !== undefined) throw new Error(error)
       return value
     },
-    close: async () => void (await command('DELETE', '/window')),
+    leave: async () => void (await command('POST', '/url', { url: 'about:blank' })),
   }
 }
