@@ -35,7 +35,7 @@ const planted = {
   vendorStatusText: canary('vendorstatus'),
 }
 
-/** Each secret as it is, in base64 whatever stands before it, and as a URL or a JSON string may spell it. */
+/** Each secret as it is, in base64 at any offset, and as a URL or a JSON string may encode it. */
 function formsOf(secret: string): string[] {
   const inBase64 = ['', 'x', 'xx'].map((before) => {
     const encoded = Buffer.from(before + secret).toString('base64')

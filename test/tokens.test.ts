@@ -246,7 +246,7 @@ describe('POST /widget-token', () => {
 
   const issuedLines = () => broker.logLines().filter(({ event }) => event === 'token_issued')
 
-  /** Whom the tokens and subjects are of that one cookie gets before and after another user takes it over. */
+  /** The owners of the tokens that one cookie gets before and after another user takes it over. */
   async function switchUsers(SESSION_CACHE_SECONDS: string, headers: Record<string, string> = {}) {
     const shop = await startEndpoint(answerJson({ sub: 'ada', email: 'ada@example.com' }))
     const SESSION_FORWARD_URL = `${shop.origin}/me`

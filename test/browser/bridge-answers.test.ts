@@ -6,7 +6,7 @@ import { startStage, type Stage } from './stage.ts'
 
 const html = '<html><body>login</body></html>'
 
-// One page for all rows, whose time only the rows move: each starts by asking anew.
+// One page for all rows. Only the rows move its time, and each starts with a new request.
 let stage: Stage
 let page: Page
 beforeAll(async () => {

@@ -68,7 +68,7 @@ async function unpackInto(folder: string): Promise<void> {
   const env = { ...process.env, TMPDIR: staging, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' }
   await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env })
   await writeFile(join(staging, 'fonts', 'fonts.conf'), fontConfiguration(join(folder, 'fonts')))
-  // Whoever renames first wins; a half unpacked browser is never seen under the final name.
+  // The first process to rename wins. The final name never has a half-unpacked browser.
   await rename(staging, folder).catch(() => rm(staging, { recursive: true }))
 }
 

@@ -3,7 +3,7 @@ import { expressionOf, type Tab, type Work } from './engines/engine.ts'
 declare global {
   /** When the page asked, by its own clock, in milliseconds. */
   var fetched: number[]
-  /** Settled when no request of the page is under way. */
+  /** Settled when the page has no request in progress. */
   var answers: Promise<unknown>
   /** The events that the page saw. */
   var seen: { type: string; detail: Record<string, unknown> }[]

@@ -61,7 +61,7 @@ const COUNT = `<script>{
   }
 }</script>`
 
-/** Bundles a recipe as a customer's build does, in the mode for development: React mounts twice in that one alone. */
+/** Bundles a recipe like a customer's build, in development mode, in which React mounts twice. */
 async function bundle(entry: string, recipe: string, plugins: Plugin[] = []): Promise<string> {
   const provide: Plugin = {
     name: 'recipe',

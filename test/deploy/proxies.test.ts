@@ -17,7 +17,7 @@ import { nginxMissing, startNginxWith } from '../peers/nginx.ts'
 
 const read = (name: string) => readFileSync(join(root, 'deploy/proxies', name), 'utf8')
 
-/** The example of each proxy, how it starts, and what it listens on, here and there. */
+/** The example of each proxy, how it starts, and its address in the example and in the test. */
 const proxies = [
   {
     file: 'nginx.conf',

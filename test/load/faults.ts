@@ -98,7 +98,7 @@ async function startSite(vendor: RawVendor) {
   return { trouble, settle, askWell }
 }
 
-/** A real collection on demand, so that what is left in the heap is held by something. */
+/** A full garbage collection on demand, so that only what is still referenced stays in the heap. */
 const collectOnSignal = ['--expose-gc', '--import', 'data:text/javascript,process.on("SIGUSR2", () => gc())']
 
 async function readHoldings(replica: Replica, adminPort: number): Promise<Holdings> {

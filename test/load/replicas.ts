@@ -29,7 +29,7 @@ export const sharedLimit: Row = {
 
 let users = 0
 
-/** How many tokens a new user gets who asks for a hundred at once, in a session each, at all replicas alike. */
+/** How many tokens a new user gets for a hundred requests at once, each in its own session, over all replicas. */
 export async function countAdmitted(replicas: readonly Replica[]): Promise<number> {
   users += 1
   const name = `eager-${users}`

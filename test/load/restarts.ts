@@ -12,7 +12,7 @@ import type { Outcome, Row } from './row.ts'
 import { startVendor, type Vendor } from './vendor.ts'
 
 const perSecond = 200
-/** How long nginx leaves out a broker that refused a connection; whoever restarts one waits as long for the next. */
+/** How long nginx skips a broker that refused a connection. The restarts wait as long before the next one. */
 const failTimeoutMs = 1_000
 
 export const restarts: Row = {
@@ -87,8 +87,8 @@ async function startSite(vendor: Vendor, environment: Record<string, string> = {
   return { replicas, load }
 }
 
-// As in production: kept connections, and the default of what is tried again elsewhere. For a POST that is only what
-// never reached a broker, such as a refused connection: a broker that drains must answer what it has taken.
+// As in production: kept-alive connections, and nginx's default for retries on another replica. For a POST, that is
+// only what never reached a broker, such as a refused connection. A draining broker must answer what it accepted.
 const location = `
   location / {
     proxy_pass http://brokers;
@@ -115,7 +115,7 @@ async function restartInTurn(replicas: readonly Replica[]): Promise<void> {
   await sleep(failTimeoutMs)
 }
 
-/** As the README says: the new key first and the old one second; then the vendor changes, and takes the old one no more. */
+/** As the docs say: the new key first and the old one second. Then the vendor no longer accepts the old one. */
 async function rotateKey(vendor: Vendor, file: string): Promise<void> {
   const next = 'widget-api-key-2'
   replaceFile(file, `${next}\n${vendor.key}`)

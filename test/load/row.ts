@@ -1,10 +1,10 @@
 import { cpus } from 'node:os'
 
-/** One line of the table: what is done to the broker, and what must come of it. */
+/** One line of the table: what happens to the broker, and the expected result. */
 export interface Row {
   name: string
   goal: string
-  /** Why it cannot run here, if so. */
+  /** Why it cannot run here. Absent if it can. */
   missing?: string
   run(): Promise<Outcome>
 }

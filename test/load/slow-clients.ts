@@ -21,7 +21,7 @@ export const slowClients: Row = {
     const alone: Answer[] = []
     const beside: Answer[] = []
     await normal()
-    // By turns: what disturbs the machine meanwhile disturbs both alike.
+    // In turns, so that a disturbance of the machine affects both.
     for (let round = 0; round < rounds; round += 1) {
       newcomers.push(...(await createUsers(perSecond * (roundMs / 1000) * 2.5)))
       alone.push(...(await normal()))
@@ -41,7 +41,7 @@ export const slowClients: Row = {
 
 const head = 'POST /widget-token HTTP/1.1\r\nHost: broker\r\nContent-Type: application/json\r\n'
 
-/** Half of them drip headers, half a body: a byte each quarter of a second, on a connection that is made anew when cut. */
+/** Half of them send slow headers, half a slow body: a byte each quarter of a second. A closed connection is opened again. */
 async function startSlowClients(port: number, count: number) {
   const sockets = new Map<number, Socket>()
   let over = false

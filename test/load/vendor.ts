@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { validEnvironment } from '../peers/broker.ts'
 
-/** The vendor under load: as cheap as can be, tells how much was asked of it at once, and can hang. */
+/** The vendor under load: as cheap as possible. It counts its requests in progress, and can hang. */
 export interface Vendor {
   url: string
   delayMs: () => number
@@ -75,7 +75,7 @@ export function mintToken(email: string): string {
   return [...parts, 'a'.repeat(43)].join('.')
 }
 
-/** Whose token it is; undefined for what is none. */
+/** Whose token it is, or undefined if it is not a token. */
 export function holderOf(token: unknown): string | undefined {
   const [, claims] = String(token).split('.')
   return claims === undefined ? undefined : JSON.parse(Buffer.from(claims, 'base64url').toString()).email

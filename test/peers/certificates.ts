@@ -9,7 +9,7 @@ interface Certificate {
   cert: string
 }
 
-/** A test's own authority (`ca`) and what it signed, besides one certificate that nobody did. Made anew, never kept. */
+/** A test's own authority (`ca`), what it signed, and one self-signed certificate. Made for each run, never kept. */
 export interface Certificates {
   ca: string
   valid: Certificate

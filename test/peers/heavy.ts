@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { findFreePort, startProgram } from './binary.ts'
 
-/** Why a package of test/peers/package.json, which is outside the root's `npm ci`, is not there to test with, if so. */
+/** Why the tests with a package of test/peers/package.json are skipped, or undefined. The root's `npm ci` omits it. */
 export function whyPackageMissing(name: string): string | undefined {
   if (existsSync(new URL(`node_modules/${name}`, import.meta.url))) return undefined
   if (process.env.CI === 'true') throw new Error('run npm ci --prefix test/peers')

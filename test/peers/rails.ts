@@ -14,7 +14,7 @@ function whyRailsMissing(): string | undefined {
   return 'skipped: ruby-rails or puma is not installed'
 }
 
-/** An app with Rails that speaks https alone, and how a browser signs in and out there. */
+/** An app with Rails that accepts only https, and how a browser signs in and out there. */
 export async function startRails() {
   const origin = await startApp('rails-app.rb', ruby)
 

@@ -16,7 +16,7 @@ export type VendorAnswer = (response: ServerResponse, request: VendorRequest) =>
 const secret = new TextEncoder().encode('the stand-in signs its widget tokens with this')
 let minted = 0
 
-/** A token as the vendor makes them: never twice the same, five minutes long unless told. */
+/** A token as the vendor issues it: always a different one, valid for five minutes by default. */
 export function mintVendorToken(email: string, lifeSeconds = 300): Promise<string> {
   minted += 1
   return new SignJWT({ email, jti: String(minted) })
@@ -30,7 +30,7 @@ const giveToken: VendorAnswer = async (response, { headers }) => {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ token }))
 }
 
-/** The wire of the vendor: records every request, and answers with a token until a test tells it otherwise. */
+/** The wire of the vendor: records every request, and answers with a token unless a test sets another answer. */
 export async function startVendor() {
   const requests: VendorRequest[] = []
   const vendor = { answer: giveToken }

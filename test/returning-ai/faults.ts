@@ -59,7 +59,7 @@ const passing: Row[] = [
     act: (socket) =>
       void socket.write(httpAnswer(200, '{', { 'content-length': '9' }), () => socket.resetAndDestroy()),
     code: down,
-    // Node 20 tells this reset from an end only at times.
+    // Node 20 does not always distinguish this reset from an end.
     outcome: 'reset_body|truncated',
   },
   {

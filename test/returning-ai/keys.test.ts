@@ -35,7 +35,7 @@ function replaceByRename(content: string): void {
   renameSync(`${file}.new`, file)
 }
 
-/** The vendor takes these keys alone, and answers others as it does a revoked one. */
+/** The vendor accepts only these keys, and answers others like a revoked one. */
 function take(...keys: string[]): void {
   vendor.answerWith((response, request) => {
     if (keys.includes(String(request.headers['returningai-api-key'])))

@@ -13,7 +13,7 @@ beforeEach(async () => {
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 const dateIn = (seconds: number) => new Date((nowSeconds() + seconds) * 1000).toUTCString()
 
-/** The lifetime that a page is told of a token with these claims, in an answer with these headers. */
+/** The lifetime that a page gets for a token with these claims, in an answer with these headers. */
 async function lifeOf(claims: object, headers: Record<string, string> = {}) {
   const token = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
   vendor.act = (socket) => socket.write(httpAnswer(200, JSON.stringify({ token }), headers))

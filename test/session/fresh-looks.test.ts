@@ -13,9 +13,9 @@ import { startVendor, type Vendor } from '../peers/vendor.ts'
 
 let app: Endpoint
 let vendor: Vendor
-/** Who is signed in at the app; undefined: nobody. */
+/** The user who is signed in at the app, if any. */
 let user: string | undefined
-/** Answers that are kept back until a test gives them: each with the user of the moment in which it was asked. */
+/** Answers that are held back until a test sends them. Each names the user at the time of its request. */
 let held: (() => void)[]
 let holding: boolean
 let [open, mostOpen] = [0, 0]
@@ -52,7 +52,7 @@ async function start(changes: Record<string, string> = {}): Promise<RunningBroke
   })
 }
 
-/** Asks with one cookie, and tells the user that the vendor gave a token for, or the code of the refusal. */
+/** Asks with one cookie. Returns the user for whom the vendor issued a token, or the code of the refusal. */
 async function ask(broker: RunningBroker, headers: Record<string, string> = {}): Promise<string> {
   const all = { origin: 'https://app.example.com', cookie: 'sid=1', ...headers }
   const { body } = await send(`${broker.url}/widget-token`, { method: 'POST', headers: all })

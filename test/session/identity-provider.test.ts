@@ -7,7 +7,7 @@ import { openDoor, type Door } from '../peers/door.ts'
 import { broker, resource, startIdentityProvider, type IdentityProvider } from '../peers/identity-provider.ts'
 import { bearer, type Algorithm } from '../peers/token.ts'
 
-// The peer is oidc-provider: a certified implementation that nobody here wrote.
+// The peer is oidc-provider, a certified third-party implementation.
 
 const client = useClient({ maxConnections: 8, connectTimeoutMs: 10_000 })
 const algorithms: Algorithm[] = ['RS256', 'ES256', 'EdDSA']

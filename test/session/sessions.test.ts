@@ -30,7 +30,7 @@ interface ScriptedVerifier extends SessionVerifier {
   asked: string[]
 }
 
-/** A mode that knows everybody by the header `x-session`, and writes down what it was asked. */
+/** A mode that identifies users by the header `x-session`, and records its requests. */
 function createVerifier(changes: Partial<SessionVerifier> = {}): ScriptedVerifier {
   const asked: string[] = []
   return {

@@ -26,6 +26,6 @@ export type Work<Input, Output> = (input: Input) => Output | Promise<Output>
 /** A function and its argument as an expression that does not depend on where it was written. */
 export function expressionOf<Input, Output>(work: Work<Input, Output> | string, input?: Input): string {
   if (typeof work === 'string') return work
-  // A `__proto__` within the argument stays a plain property only by way of JSON.parse.
+  // Only JSON.parse keeps a `__proto__` within the argument a plain property.
   return `(${String(work)})(${input === undefined ? '' : `JSON.parse(${JSON.stringify(JSON.stringify(input))})`})`
 }

@@ -6,7 +6,7 @@ type Embed = (broker: string, widgets: string) => string
 
 const fastStart = readFileSync(new URL('../../../dist/public/fast-start.js', import.meta.url), 'utf8').trim()
 
-/** What a page has in its head, beside the widget's iframe in its body. */
+/** What a page has in its head, in addition to the widget's iframe in its body. */
 const embeds: Record<string, Embed> = {
   guide: (broker, widgets) => `<script>${guideScript(`${broker}widget-token`, widgets)}</script>`,
   bridge: (broker, widgets) => `<script src="${broker}bridge.js" data-widget-origin="${widgets}"></script>`,
