@@ -79,7 +79,7 @@ describe.skipIf(redisMissing)(`A Redis that may be down ${redisMissing ?? ''}`, 
   test('A Redis that hangs fails one use at the deadline and the next at once, and is found when it continues', async () => {
     await server.start()
     const client = open({ timeoutMs: 300 })
-    await read(client)
+    await untilAnswered(client)
     server.freeze()
     expect(await readOutcome(client)).toBe('redis_timeout')
     expect(await readOutcome(client)).toBe('redis_timeout')
