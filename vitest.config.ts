@@ -34,7 +34,7 @@ export default defineConfig({
           ...shared,
           name: 'broker',
           include: ['test/**/*.test.ts'],
-          exclude: [scenes],
+          exclude: [scenes, '**/node_modules/**'],
         },
       },
       ...findEngines().running.map(scenesIn),
