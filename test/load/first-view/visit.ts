@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { signIn } from '../client.ts'
 import { alone, pageNames } from './embeds.ts'
@@ -56,6 +57,8 @@ export async function openSignedIn(browser: Browser): Promise<Page> {
 }
 
 async function viewOnce(page: Page, url: string, widgets: string, isAlone: boolean): Promise<number> {
+  // Lets the browser finish with the page before.
+  await sleep(300)
   await page.goto(url)
   const widget = page.frames().find((frame) => frame.url().startsWith(widgets))!
   const at = await widget.evaluate((isAlone) => (isAlone ? askedAt : toldAt), isAlone)
