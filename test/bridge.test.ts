@@ -11,8 +11,8 @@ const bridge = read('bridge.js')
 // year and pinned by their hashes.
 const FINGERPRINTS: Record<string, Record<string, string>> = {
   '2.0.0': {
-    'bridge.js': '1EzGmDHlaJYDvP2WuBwX9seRV6o8jPzWtdAlzm2iTFg',
-    'embed.js': 'WnapS5CB4ZTImliyBz8Rnkp0shJ0l4B84D27R8Nyuo0',
+    'bridge.js': 'xW6isAR_UOdmUV0r_MSktHsK78ZR3MOcEmTvVwGydzg',
+    'embed.js': 'FMDwcqsvFyvQsvmq0ny_AThoJmZmOE5Ih1FZvQUSwd8',
   },
 }
 

@@ -80,7 +80,12 @@ function run(core: Core, main: Source, script: Element): void {
 
 /** Whether an iframe belongs to one of the vendor's own elements, which communicate with it themselves. */
 function isInVendorTag(element: Element): boolean {
-  for (let at: unknown = element; at; at = read('parentNode', at as Node) ?? (at as ShadowRoot).host)
+  for (let at: unknown = element; at; at = parentOf(at as Node))
     if (/^rai-/i.test(read('nodeName', at as Node) as string)) return true
   return false
+}
+
+/** The parent, or the host of a shadow root. A document has no host, but markup can give it one. */
+function parentOf(node: Node): unknown {
+  return node instanceof ShadowRoot ? node.host : read('parentNode', node)
 }

@@ -19,6 +19,14 @@ export interface Follower {
   forget(gone: boolean, only?: Source): void
 }
 
+/** `response` is deleted once it may be the answer for a former user. */
+export interface Early {
+  url: string
+  listener: (event: MessageEvent) => void
+  heard: MessageEvent[]
+  response: Promise<Response>
+}
+
 const MINUTE_MS = 60_000
 
 export const sources = new Map<string, Source>()
@@ -27,6 +35,9 @@ const subjects = new Map<string, string>()
 const followers: Follower[] = []
 let main: Source | undefined
 let headers: HeadersFunction | undefined
+
+/** What the fast start has left behind: see fast-start.ts. It inherits nothing from a polluted prototype. */
+export const early: Partial<Early> = Object.create(null)
 
 let endedByBroker = false
 /** Since the sign-out, another tab has signed in, or a widget has asked after a 401. */
@@ -124,6 +135,7 @@ function restart({ persisted }: { persisted?: boolean }): void {
 
 function begin(renew = false): void {
   worthAsking = endedByBroker = false
+  delete early.response
   setState({ status: 'pending' })
   for (const follower of followers) follower.forget(false)
   for (const source of sources.values()) {
@@ -134,6 +146,7 @@ function begin(renew = false): void {
 
 /** Forgets the last user, so that nothing of theirs is handed on. With a source, forgets only its token. */
 function forget(only?: Source): void {
+  delete early.response
   if (only) only.answer = undefined
   else {
     subjects.clear()

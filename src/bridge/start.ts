@@ -1,6 +1,6 @@
 import { ownProperty, read, resolve } from './page.ts'
 import { warn } from './report.ts'
-import { api, follow, listen } from './session.ts'
+import { api, early, follow, listen } from './session.ts'
 import { sourceOf, type Field, type Source } from './source.ts'
 
 declare const VERSION: string
@@ -10,18 +10,10 @@ export interface Core {
   version: string
   /** The token URLs of the scripts that run: the bridge and the keeper. */
   running: Partial<Record<Field, string>>
-  /** What the fast start has left behind: see fast-start.ts. */
-  early: Early | undefined
+  early: typeof early
   follow: typeof follow
   listen: typeof listen
   sourceOf: typeof sourceOf
-}
-
-interface Early {
-  url: string
-  listener: (event: MessageEvent) => void
-  heard: MessageEvent[]
-  response: Promise<Response>
 }
 
 const CORE = Symbol.for('returning-ai')
@@ -39,7 +31,7 @@ export function start(
   if (!url) return warn('token_url', own ?? path)
   const present = ownProperty(window, 'returningAI')
   const existing = (present as { [CORE]?: Core } | undefined)?.[CORE]
-  const core = existing ?? publish(present as Early)
+  const core = existing ?? publish(present)
   const running = core.running[field]
   if (core.version !== VERSION || (running && running !== url.href)) return warn('second_copy', script.src)
   // `document.open()` has replaced the document and removed the listeners.
@@ -50,7 +42,8 @@ export function start(
 }
 
 /** Defines the one global. */
-function publish(early: Early): Core {
+function publish(present: unknown): Core {
+  Object.assign(early, present)
   const core = { version: VERSION, running: {}, early, follow, listen, sourceOf }
   const value = Object.assign(api, { [CORE]: core })
   Object.defineProperty(window, 'returningAI', { value, writable: false, configurable: false })
@@ -61,8 +54,8 @@ function publish(early: Early): Core {
  * Returns the messages that the fast start has heard. The source takes its request if the URL is the same.
  */
 export function takeOver({ early }: Core, source: Source): MessageEvent[] {
-  if (!early?.heard) return []
-  removeEventListener('message', early.listener)
+  if (!early.heard) return []
+  removeEventListener('message', early.listener!)
   if (early.url === source.url.href && !source.headers) source.early = early.response
   return early.heard
 }

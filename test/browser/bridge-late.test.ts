@@ -1,7 +1,6 @@
 import { setTimeout as pass } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, expectAsked, expectHeard, expectSeen } from './expect.ts'
-import type { Page } from './page.ts'
+import { eventually, expectAsked, expectHeard, expectSeen, expectTokens } from './expect.ts'
 import { answerAs, heldBack, refusal } from './scripted-broker.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -14,18 +13,12 @@ afterAll(() => stage.close())
 
 const config = (headers: string) => `<script>window.returningAIConfig = { headers: ${headers} }</script>`
 
-/** The different tokens of each widget: an unasked one comes again at the frame's `load`, if that is still to come. */
-async function expectTokens(page: Page, tokens: string[][]): Promise<void> {
-  const heard = async () => (await stage.heard(page)).map((values) => [...new Set(values)])
-  await expect.poll(heard, eventually).toEqual(tokens)
-}
-
 describe('A widget that asked before the bridge was there', () => {
   test.each(['async', 'defer', ''])(
     'gets the token unasked from a script with "%s" after it',
     async (how) => {
       const page = await stage.open(stage.widget('w1') + stage.script(how))
-      await expectTokens(page, [['ann-token-1']])
+      await expectTokens(stage, page, [['ann-token-1']])
       await expectAsked(stage, 1)
     },
   )
@@ -36,22 +29,22 @@ describe('A widget that asked before the bridge was there', () => {
       src: `${stage.broker.origin}/bridge.js`,
       'data-widget-origin': stage.vendor.origin,
     })
-    await expectTokens(page, [['ann-token-1']])
+    await expectTokens(stage, page, [['ann-token-1']])
   })
 
   test('gets the token of its own token URL', async () => {
     stage.broker.script = ({ path }) => ({ body: { token: `token-of-${path}`, subject: 'ann' } })
     const own = `data-token-url="${stage.broker.origin}/widget-token?widget=store-widget"`
     const page = await stage.open(stage.widget('w1', own) + stage.script('async'))
-    await expectTokens(page, [['token-of-/widget-token?widget=store-widget']])
+    await expectTokens(stage, page, [['token-of-/widget-token?widget=store-widget']])
   })
 
   test('gets no new token for its first own question', async () => {
     const page = await stage.open(stage.widget('w1?silent') + stage.script())
-    await expectTokens(page, [['ann-token-1']])
+    await expectTokens(stage, page, [['ann-token-1']])
     await stage.ask(page)
     await expect.poll(async () => (await stage.heard(page))[0]!.length, eventually).toBeGreaterThan(1)
-    await expectTokens(page, [['ann-token-1']])
+    await expectTokens(stage, page, [['ann-token-1']])
     await expectAsked(stage, 1)
   })
 
@@ -59,7 +52,7 @@ describe('A widget that asked before the bridge was there', () => {
     const off = stage.widget('w1?silent', 'data-token="off"')
     const vendors = `<rai-store-widget>${stage.widget('w2?silent')}</rai-store-widget>`
     const page = await stage.open(off + vendors + stage.widget('w3?silent') + stage.script())
-    await expectTokens(page, [[], [], ['ann-token-1']])
+    await expectTokens(stage, page, [[], [], ['ann-token-1']])
   })
 })
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, expectHeard } from './expect.ts'
+import { eventually, expectHeard, expectTokens } from './expect.ts'
 import type { Site } from './sites.ts'
 import { startStage, type Stage } from './stage.ts'
 
@@ -69,6 +69,18 @@ describe('A hostile page', () => {
     expect(await page.evaluate(() => seen.length)).toBe(1)
     expect(await page.evaluate(() => typeof returningAI.refresh)).toBe('function')
   })
+
+  test.each(['<img name="host">', '<iframe name="host"></iframe>', '<svg><iframe></iframe></svg>'])(
+    'does not stop the bridge from serving the widgets that are there already with %s',
+    async (lure) => {
+      const page = await stage.open(lure + stage.widget('w1?silent'))
+      await page.addScript({
+        src: `${stage.broker.origin}/bridge.js`,
+        'data-widget-origin': stage.vendor.origin,
+      })
+      await expectTokens(stage, page, [['ann-token-1']])
+    },
+  )
 
   test('does not redirect the token URL by a base element', async () => {
     const base = `<base href="${stage.stranger.origin}/">`

@@ -10,6 +10,14 @@ export async function expectHeard(stage: Stage, page: Page, values: (string | un
   await expect.poll(() => stage.heard(page), eventually).toEqual(values)
 }
 
+/**
+ * The different tokens of each widget: an unrequested one comes again at the frame's `load`, if that is still to come.
+ */
+export async function expectTokens(stage: Stage, page: Page, tokens: string[][]): Promise<void> {
+  const heard = async () => (await stage.heard(page)).map((values) => [...new Set(values)])
+  await expect.poll(heard, eventually).toEqual(tokens)
+}
+
 /** How often the broker is asked, preflights included. */
 export async function expectAsked(stage: Stage, times: number): Promise<void> {
   await expect.poll(() => stage.broker.asked().length, eventually).toBe(times)
