@@ -1,3 +1,5 @@
+import { isRecord, parseJson } from '../lib/json.ts'
+
 /** A shorter secret could match other text by chance. */
 const minLength = 16
 
@@ -28,7 +30,9 @@ export function createTripwire(secrets: readonly string[]): Tripwire {
     // Searches all lines at once first, because there is almost never a match.
     guard: (lines) =>
       holdsAny(lines, sought)
-        ? lines.replaceAll(/[^\n]+\n?/g, (line) => (holdsAny(line, sought) ? createAlarm() : line))
+        ? lines.replaceAll(/[^\n]+\n?/g, (line) =>
+            holdsAny(line, sought) ? createAlarm(line, sought) : line,
+          )
         : lines,
   }
 }
@@ -49,6 +53,20 @@ function holdsAny(text: string, sought: Iterable<string>): boolean {
 /** The secret as it is, and as JSON escapes it. */
 const formsOf = (secret: string) => [secret, JSON.stringify(secret).slice(1, -1)]
 
-function createAlarm(): string {
-  return `${JSON.stringify({ level: 'error', time: new Date().toISOString(), ...alarm })}\n`
+function createAlarm(line: string, sought: Iterable<string>): string {
+  const left = pickHarmless(line, sought)
+  return `${JSON.stringify({ level: 'error', time: new Date().toISOString(), ...alarm, line: left })}\n`
+}
+
+/**
+ * Who made the request, and what it was. Otherwise those who know a secret could hide their requests by using it as
+ * the request id.
+ */
+const harmless = ['event', 'method', 'route', 'status', 'code', 'door', 'subject', 'clientIp']
+
+function pickHarmless(line: string, sought: Iterable<string>): Record<string, unknown> {
+  const fields = parseJson(line)
+  if (!isRecord(fields)) return {}
+  const kept = harmless.filter((name) => name in fields && !holdsAny(JSON.stringify(fields[name]), sought))
+  return Object.fromEntries(kept.map((name) => [name, fields[name]]))
 }

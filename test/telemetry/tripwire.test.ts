@@ -14,6 +14,7 @@ const alarm = {
   time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
   event: 'secret_in_log',
   msg: expect.stringContaining('Replace the secret'),
+  line: {},
 }
 const parse = (lines: string) =>
   lines
@@ -26,6 +27,14 @@ describe('The tripwire of the log', () => {
     const { guard } = createTripwire([secret])
     const lines = [{ number: 1 }, { number: 2, key: `the key ${secret}!` }, { number: 3 }]
     expect(parse(guard(lines.map(toLine).join('')))).toEqual([{ number: 1 }, alarm, { number: 3 }])
+  })
+
+  it('keeps who made a request whose id is a secret, but no field that holds a secret itself', () => {
+    const { guard } = createTripwire([secret])
+    const line = { requestId: secret, event: 'token_issued', subject: 'ann', clientIp: secret, other: 1 }
+    expect(parse(guard(toLine(line)))).toEqual([
+      { ...alarm, line: { event: 'token_issued', subject: 'ann' } },
+    ])
   })
 
   it('returns lines without a secret unchanged', () => {
@@ -63,7 +72,10 @@ describe('The log of a running broker', () => {
   it('holds back a key, even if a client sends it as its request id', async () => {
     const { port, said, findLine } = await startProcess({ WIDGET_API_KEY: secret })
     await send(port, { path: '/nowhere', headers: { 'x-request-id': secret } })
-    expect(await findLine('secret_in_log')).toEqual(alarm)
+    expect(await findLine('secret_in_log')).toEqual({
+      ...alarm,
+      line: { method: 'GET', status: 404, code: 'not_found', clientIp: '127.0.0.1' },
+    })
     expect(said.stdout).not.toContain(secret)
   })
 
