@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { findEngines, type EngineName } from './test/browser/engines/installed.ts'
 
 /** What runs in customers' pages: tried in every engine. */
-const scenes = 'test/browser/{bridge,broker,embed,fast-start,sdk}*.test.ts'
+const scenes = 'test/browser/{bridge,broker,embed,fast-start,sdk,recipes}*.test.ts'
 
 const shared = {
   setupFiles: 'test/patience.ts',
