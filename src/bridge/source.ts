@@ -69,6 +69,7 @@ export class Source {
     return answer && Math.abs(Date.now() - answer.at) < holdMs ? answer : undefined
   }
 
+  // The next two go through the source: it may belong to the core of the other script, with a session of its own.
   get headers(): HeadersFunction | undefined {
     return headersFor(this)
   }

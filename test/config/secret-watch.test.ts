@@ -403,6 +403,7 @@ describe('RAI_ACCESS_ID and RAI_ACCESS_KEY from files', () => {
     const [first, second] = order.map((index) => () => writeFileSync(fileOf(names[index]!), newPair[index]!))
     const change = async () => {
       first!()
+      // A tool that takes its time. This delay is what is tested.
       await new Promise((resolve) => setTimeout(resolve, 900))
       second!()
     }
