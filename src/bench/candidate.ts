@@ -11,7 +11,11 @@ export interface Candidate {
 }
 
 /** As `npm start` and the image start it. */
-const brokerFlags = ['--max-semi-space-size=8', '--max-old-space-size=256']
+const brokerFlags = [
+  '--max-semi-space-size=8',
+  '--max-old-space-size=256',
+  '--no-allocation-site-pretenuring',
+]
 const warmSessions = 1_000
 
 let users = 0

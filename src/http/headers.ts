@@ -1,7 +1,8 @@
-import { IncomingMessage, ServerResponse, type IncomingHttpHeaders } from 'node:http'
+import type http from 'node:http'
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
+import { IncomingMessage, ServerResponse } from './node-http.ts'
 
 // One global set of security headers breaks the product: the script must load on other sites, the page must
 // frame the vendor. So each kind of answer has its own. There is no HSTS, because the host name belongs to
@@ -65,13 +66,16 @@ export function pageHeaders(widgetOrigin: string): RequestHandler {
 }
 
 type Middleware = (
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
   next: (error?: unknown) => void,
 ) => void
 
 /** Lets a library compute its headers once, for a GET with these headers. Each request only copies them. */
-export function precompute(decide: Middleware, requestHeaders: IncomingHttpHeaders = {}): RequestHandler {
+export function precompute(
+  decide: Middleware,
+  requestHeaders: http.IncomingHttpHeaders = {},
+): RequestHandler {
   const request = Object.assign(new IncomingMessage(new Socket()), { method: 'GET', headers: requestHeaders })
   const decided = new ServerResponse(request)
   decide(request, decided, (error) => {

@@ -1,4 +1,4 @@
-import { createServer, STATUS_CODES, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Express } from 'express'
@@ -6,6 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { problemDocument } from '../problems.ts'
 import { maxHeaders } from './framing.ts'
 import { messagesOf } from './messages.ts'
+import { createServer, STATUS_CODES } from './node-http.ts'
 import { limitPipelining } from './pipelining.ts'
 
 /**

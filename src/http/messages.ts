@@ -1,5 +1,6 @@
-import { IncomingMessage, ServerResponse, type OutgoingHttpHeader } from 'node:http'
+import type http from 'node:http'
 import type { Express, Response } from 'express'
+import { IncomingMessage, ServerResponse } from './node-http.ts'
 
 /** Header fields by lower-case name. */
 type HeaderFields = Readonly<Record<Lowercase<string>, string | number>>
@@ -29,8 +30,8 @@ export function useOwnMessages(app: Express): void {
 /** The classes by which an HTTP server should create the messages of an app. */
 export function messagesOf(app: Express) {
   return {
-    IncomingMessage: app.request.constructor as typeof IncomingMessage,
-    ServerResponse: app.response.constructor as typeof ServerResponse,
+    IncomingMessage: app.request.constructor as typeof http.IncomingMessage,
+    ServerResponse: app.response.constructor as typeof http.ServerResponse,
   }
 }
 
@@ -38,7 +39,7 @@ export function messagesOf(app: Express) {
 function createResponseClass() {
   return class AppResponse extends ServerResponse {
     /** Not a private field: Express also gives these methods to a response that another class created. */
-    fields: Record<string, OutgoingHttpHeader> | undefined
+    fields: Record<string, http.OutgoingHttpHeader> | undefined
 
     preset(given: HeaderFields): void {
       this.fields ??= {}
@@ -47,7 +48,7 @@ function createResponseClass() {
 
     override setHeader(name: string, value: number | string | readonly string[]): this {
       this.fields ??= {}
-      this.fields[name.toLowerCase()] = value as OutgoingHttpHeader
+      this.fields[name.toLowerCase()] = value as http.OutgoingHttpHeader
       return this
     }
 
@@ -56,11 +57,11 @@ function createResponseClass() {
       return this.setHeader(name, present === undefined ? value : [present, value].flat().map(String))
     }
 
-    override getHeader(name: string): OutgoingHttpHeader | undefined {
+    override getHeader(name: string): http.OutgoingHttpHeader | undefined {
       return this.fields?.[name.toLowerCase()]
     }
 
-    override getHeaders(): Record<string, OutgoingHttpHeader> {
+    override getHeaders(): Record<string, http.OutgoingHttpHeader> {
       return { ...this.fields }
     }
 

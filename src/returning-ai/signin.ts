@@ -35,7 +35,7 @@ export function createSignin(options: SigninOptions): FindIssuer {
 
   function createIssuer(ring: KeyRing): TokenIssuer {
     return {
-      name: `signin ${ring.name}`,
+      name: ring.name,
       door: 'signin',
       userOf: requireEmail,
       hasKey: (keyId) => ring.current().some(({ id }) => id === keyId),
