@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { putFirst } from '../lib/order.ts'
 
 /** A widget API key and what the log may call it: the first eight hex digits of its SHA-256. */
 export interface ApiKey {
@@ -28,7 +29,7 @@ interface ConfiguredKeys {
 
 /** Makes the rings of `WIDGET_API_KEY` and `WIDGET_API_KEYS`. */
 export function createKeyRings({ keys, byWidgetType }: ConfiguredKeys): KeyRings {
-  // Not a possible widget type: its tokens would be taken for those of this ring.
+  // No widget type has the empty name, so the tokens of this ring never mix with those of another.
   const fallback = createRing('', keys)
   let rings = createTypeRings(byWidgetType)
   return {
@@ -77,15 +78,15 @@ const preferenceMs = 60_000
  * file is another list.
  */
 export function createKeyOrder() {
-  const preferred = new WeakMap<readonly ApiKey[], { id: string; until: number }>()
+  const preferred = new WeakMap<readonly ApiKey[], { key: ApiKey; until: number }>()
   return {
     of(keys: readonly ApiKey[]): readonly ApiKey[] {
       const choice = preferred.get(keys)
       if (choice === undefined || performance.now() > choice.until) return keys
-      return keys.toSorted((a, b) => Number(b.id === choice.id) - Number(a.id === choice.id))
+      return putFirst(choice.key, keys)
     },
-    prefer(keys: readonly ApiKey[], { id }: ApiKey): void {
-      preferred.set(keys, { id, until: performance.now() + preferenceMs })
+    prefer(keys: readonly ApiKey[], key: ApiKey): void {
+      preferred.set(keys, { key, until: performance.now() + preferenceMs })
     },
   }
 }

@@ -1,3 +1,4 @@
+import { putFirst } from '../lib/order.ts'
 import type { HttpClient } from '../outbound/client.ts'
 import type { OutboundAnswer, OutboundRequest } from '../outbound/exchange.ts'
 import { askSource } from './ask-source.ts'
@@ -34,7 +35,7 @@ export function createAsk(options: AskOptions): Ask {
   const { client, clientId, clientSecrets, timeoutMs } = options
   const locate = createLocator(options.endpoint, 'introspection_endpoint', options)
   const ways = encodeCredentials(clientId, clientSecrets)
-  let preferred = ways[0]
+  let preferred = ways[0]!
 
   async function askBy(authorization: string, { endsAt, ...question }: Question) {
     const headers = {
@@ -53,7 +54,7 @@ export function createAsk(options: AskOptions): Ask {
     const body = new URLSearchParams({ token, token_type_hint: 'access_token' }).toString()
     const question = { body, signal, traceparent, endsAt }
     let answer: OutboundAnswer | undefined
-    for (const way of ways.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))) {
+    for (const way of putFirst(preferred, ways)) {
       answer = await askBy(way, question)
       if (isClientUnknown(answer)) continue
       preferred = way
