@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { fingerprint } from '../lib/fingerprint.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ConfigError, type Config } from './config.ts'
 import { createFollowedFile, type FollowedFile } from './followed-file.ts'
@@ -100,8 +100,8 @@ function eventOf(name: string): string {
   return name === 'WIDGET_API_KEY' ? 'api_key_file' : 'secret_file'
 }
 
-/** By the first eight hex digits of SHA-256: of each line, or of a whole PEM. */
+/** Of each line, or of a whole PEM. */
 function idsOf(content: string): string[] {
   const secrets = content.startsWith('-----BEGIN ') ? [content] : content.split(/\r?\n/)
-  return secrets.map((secret) => hash('sha256', secret, 'hex').slice(0, 8))
+  return secrets.map(fingerprint)
 }

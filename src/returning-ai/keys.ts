@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto'
+import { fingerprint } from '../lib/fingerprint.ts'
 import { putFirst } from '../lib/order.ts'
 
-/** A widget API key and what the log may call it: the first eight hex digits of its SHA-256. */
+/** An API key and what the log may call it. */
 export interface ApiKey {
   id: string
   value: string
@@ -68,7 +68,7 @@ function createRing(name: string, values: readonly string[]): ReplaceableRing {
 }
 
 export function identifyKey(value: string): ApiKey {
-  return { id: hash('sha256', value, 'hex').slice(0, 8), value }
+  return { id: fingerprint(value), value }
 }
 
 const preferenceMs = 60_000
