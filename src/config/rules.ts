@@ -2,7 +2,7 @@ import { findAlgorithmsFault, findPublicKeyFault, findSecretFault } from '../ses
 import type { SessionMode } from '../session/modes.ts'
 import { findClaimConflicts } from './claim-rules.ts'
 import { isGiven, required, type Environment, type Fault } from './files.ts'
-import { findAddressConflicts } from './source-rules.ts'
+import { findAddressConflicts, jwtKeyNames } from './source-rules.ts'
 import { findDoorConflicts } from './door-rules.ts'
 import { splitLines, splitList, splitPem } from './lists.ts'
 
@@ -49,13 +49,13 @@ function endpointConflicts(values: Environment): Fault[] {
 }
 
 function jwtConflicts(values: Environment): Fault[] {
-  const keyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
-  const present = keyNames.filter((name) => isGiven(values, name))
+  const present = jwtKeyNames.filter((name) => isGiven(values, name))
   const faults: Fault[] = []
   const discovers = present.length === 0 && values.SESSION_JWT_ISSUER !== undefined
   if (present.length !== 1 && !discovers) {
-    const message = `SESSION_MODE=jwt needs exactly one of ${keyNames.join(', ')}, or SESSION_JWT_ISSUER alone`
-    faults.push(...(present.length === 0 ? keyNames.slice(0, 1) : present).map((name) => ({ name, message })))
+    const message = `SESSION_MODE=jwt needs exactly one of ${jwtKeyNames.join(', ')}, or SESSION_JWT_ISSUER alone`
+    const named = present.length === 0 ? jwtKeyNames.slice(0, 1) : present
+    faults.push(...named.map((name) => ({ name, message })))
   }
   if (discovers || present.some((name) => name !== 'SESSION_JWT_SECRET'))
     faults.push(...asymmetricConflicts(values))

@@ -24,7 +24,7 @@ const placeholder =
 /** Finds secrets that are too short, and secrets that are examples. */
 export function findSecretConflicts(values: Environment): Fault[] {
   const short = needsLength
-    .filter((name) => splitLines(values[name]).some(isShort))
+    .filter((name) => filledLines(values[name]).some(isShort))
     .map((name) => ({ name, message: `must have at least ${minBytes} bytes (its value is not shown)` }))
   return [...short, ...placeholders(values)]
 }
@@ -45,9 +45,9 @@ function isRehearsal(name: string, { WIDGET_BASE_URL: widgets, RAI_API_URL: api 
 /** The secrets in the value of a setting. */
 export function secretsIn(name: string, value: string | undefined): string[] {
   if (name === 'WIDGET_API_KEYS') return splitList(value).map((pair) => pair.slice(pair.indexOf(':') + 1))
-  return name === 'SESSION_SECRET' ? splitLines(value).flatMap(splitList) : splitLines(value)
+  return name === 'SESSION_SECRET' ? filledLines(value).flatMap(splitList) : filledLines(value)
 }
 
 const isShort = (line: string) => Buffer.byteLength(line) < minBytes
 
-const splitLines = (value = '') => value.split(/\r?\n/).filter((line) => line !== '')
+const filledLines = (value = '') => value.split(/\r?\n/).filter((line) => line !== '')

@@ -21,11 +21,12 @@ export function findAddressConflicts(values: Environment): Fault[] {
   ]
 }
 
-const keyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
+/** The settings for the key of jwt sessions. Without any of them, the issuer is asked for its keys. */
+export const jwtKeyNames = ['SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY', 'SESSION_JWT_SECRET']
 
 /** The issuers whose discovery document is asked for. */
 function discoveryNames(values: Environment): string[] {
-  const hasKey = keyNames.some((name) => isGiven(values, name))
+  const hasKey = jwtKeyNames.some((name) => isGiven(values, name))
   const readsJwts = splitList(values.SESSION_MODE).includes('jwt')
   const names = readsJwts && !hasKey ? ['SESSION_JWT_ISSUER'] : []
   return [...names, 'SESSION_INTROSPECTION_ISSUER'].filter((name) => values[name] !== undefined)
