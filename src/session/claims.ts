@@ -21,10 +21,13 @@ export interface FoundClaim {
   holder: unknown
 }
 
-/** The prefix of claims that are headers of a forward-auth answer. */
-export const headerPrefix = 'header:'
+const headerPrefix = 'header:'
 
+/** Whether a claim is a header of a forward-auth answer. */
 export const isHeaderClaim = (name: string) => name.startsWith(headerPrefix)
+
+/** The lower-case name of that header. */
+export const headerOfClaim = (name: string) => name.slice(headerPrefix.length).toLowerCase()
 
 /** The first of these claims that is present; null counts as absent. */
 export function findClaim(verified: VerifiedClaims, names: readonly string[]): FoundClaim | undefined {
@@ -36,7 +39,7 @@ export function findClaim(verified: VerifiedClaims, names: readonly string[]): F
 }
 
 function findHeader({ headers = {} }: VerifiedClaims, name: string): FoundClaim {
-  const key = name.slice(headerPrefix.length).toLowerCase()
+  const key = headerOfClaim(name)
   return { holder: headers, key, value: readOwn(headers, key) }
 }
 

@@ -3,7 +3,7 @@ import { toMonotonic } from '../lib/clock.ts'
 import { Problem } from '../problems.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { parseSourceJson } from './ask-source.ts'
-import { findClaim, headerPrefix, isHeaderClaim, type Claims, type VerifiedClaims } from './claims.ts'
+import { findClaim, headerOfClaim, isHeaderClaim, type Claims, type VerifiedClaims } from './claims.ts'
 import { sessionInvalid, sourceUnavailable } from './credential.ts'
 import { createFieldsNotice } from './fields-notice.ts'
 import { claimsOf, namesUser, type ClaimNames } from './identity.ts'
@@ -55,8 +55,7 @@ function readExpiry({ exp }: Claims): number | undefined {
 }
 
 function readHeaders({ headers }: OutboundAnswer, identity: ClaimNames): VerifiedClaims {
-  const names = claimsOf(identity).filter(isHeaderClaim)
-  const keys = names.map((name) => name.slice(headerPrefix.length).toLowerCase())
+  const keys = claimsOf(identity).filter(isHeaderClaim).map(headerOfClaim)
   const verified = {
     claims: {},
     headers: Object.fromEntries(keys.map((key) => [key, toClaim(headers[key])])),

@@ -108,7 +108,7 @@ async function fetchKeys({ client, locate, timeoutMs }: JwksOptions): Promise<Pu
   const answer = await askSource(client, {
     url,
     method: 'GET',
-    headers: { accept: 'application/jwk-set+json, application/json', 'accept-encoding': 'identity' },
+    headers: { accept: 'application/jwk-set+json, application/json' },
     timeoutMs: Math.max(1, deadline - performance.now()),
     maxBytes,
   })

@@ -2,9 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 import { headerLines } from '../http/header-lines.ts'
-import { Problem } from '../problems.ts'
 import type { SessionVerifier } from './sessions.ts'
-import { sessionInvalid } from './credential.ts'
+import { ambiguous, sessionInvalid } from './credential.ts'
 
 export interface TrustedHeaderSettings {
   /** The header in which the proxy names the user's email. */
@@ -53,7 +52,7 @@ export function createTrustedHeaderVerifier(options: TrustedHeaderOptions): Sess
 /** One line or none: of two, even equal, one may be the client's own (CVE-2025-64484's kind). */
 function readSingle(request: IncomingMessage, name: string): string | undefined {
   const lines = headerLines(request, name)
-  if (lines.length > 1) throw new Problem('bad_request', { diagnosis: { outcome: 'ambiguous_credentials' } })
+  if (lines.length > 1) throw ambiguous()
   return lines[0] || undefined
 }
 
