@@ -44,6 +44,13 @@ describe('The image', () => {
     expect(of('RUN', base).join()).toContain('/usr/local/lib/node_modules')
   })
 
+  it('starts node with the flags of npm start', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const flags = scripts.start.match(/--\S+/g)
+    expect(flags.length).toBeGreaterThan(2)
+    expect(JSON.parse(of('CMD', runtime)[0]!.slice('CMD '.length))).toEqual(expect.arrayContaining(flags))
+  })
+
   it('never opens a debugger for a signal, not even at its start', () => {
     expect(of('CMD', runtime).join()).toContain('"--disable-sigusr1"')
   })

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { NextSession } from './load.ts'
 import { startMeasured, type Measured } from './process.ts'
 import { sessionSecret, signSession } from './session.ts'
@@ -11,11 +12,8 @@ export interface Candidate {
 }
 
 /** As `npm start` and the image start it. */
-const brokerFlags = [
-  '--max-semi-space-size=8',
-  '--max-old-space-size=256',
-  '--no-allocation-site-pretenuring',
-]
+const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+const brokerFlags: string[] = scripts.start.match(/--\S+/g)
 const warmSessions = 1_000
 
 let users = 0

@@ -23,10 +23,10 @@ const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model
 print(`${machine}; about six minutes …\n\n`)
 const starts = await measureStarts(7)
 const vendor = await startMeasured('./servers/vendor.js', {})
-const runs = await measureAndStop(await startCandidates(vendor.origin, logFile), 5)
+const runs = await measureAndStop(await startCandidates(vendor.origin, logFile), 15)
 const slow = await measureSlowVendor(3, logFile)
 const memoryMb = await measureMemory(vendor.origin, logFile)
-const held = await measureAndStop(await startHeldBrokers(vendor.origin, logFile), 3)
+const held = await measureAndStop(await startHeldBrokers(vendor.origin, logFile), 7)
 await vendor.stop()
 rmSync(directory, { recursive: true })
 

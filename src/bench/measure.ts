@@ -15,7 +15,9 @@ export interface Run {
 /** Enough for V8 to compile everything. Fewer would favour the smaller programs. */
 const warmUpRequests = 40_000
 /** Enough for a process to recover from idling, in which V8 gives memory back. */
-const wakeUpRequests = 2_000
+const wakeUpRequests = 1_000
+/** Short, so that all candidates of a round meet the same conditions. */
+const sliceSeconds = 0.7
 
 /**
  * CPU, rate and latency under full load, in rounds: what disturbs the machine disturbs all candidates alike.
@@ -30,7 +32,9 @@ export async function measureRounds(
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, server, next } of candidates) {
       await runClosed(server.origin, next, { requests: wakeUpRequests })
-      runs.get(name)!.push(await measure(server, () => runClosed(server.origin, next, { seconds: 2 })))
+      runs
+        .get(name)!
+        .push(await measure(server, () => runClosed(server.origin, next, { seconds: sliceSeconds })))
     }
   }
   return runs
