@@ -13,19 +13,13 @@ import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 import { sessionInvalid } from './credential.ts'
 import type { FindKey } from './jwks.ts'
+import { requireClaims, type PartyRules } from './jwt-claims.ts'
 
 /** What a token must contain to be a session here. */
-export interface TokenRules {
+export interface TokenRules extends PartyRules {
   issuer?: string
   /** The token must be for one of these, if there are any. */
   audiences?: readonly string[]
-  /**
-   * The `azp` claim must be one of them, where any is named: for providers whose session tokens have no
-   * audience.
-   */
-  authorizedParties?: readonly string[]
-  /** Whether a session cookie without `azp` passes: Clerk leaves the claim out when a document asks. */
-  authorizedPartyOptional?: boolean
   algorithms: readonly string[]
 }
 
@@ -48,7 +42,8 @@ export interface TokenCheck {
 const maxKeysTried = 4
 
 /**
- * jose accepts a token without `exp`, one with an `iat` in the future, and several encodings of a signature.
+ * Makes the check of a token. jose checks the signature and the configured claims. The rest is stricter than
+ * jose, which accepts several encodings of one signature, and a token without `exp`.
  */
 export function createTokenCheck(rules: TokenRules): TokenCheck {
   const options: JWTVerifyOptions = {
@@ -140,26 +135,6 @@ const unsecuredHeader = Buffer.from('{"alg":"none"}').toString('base64url')
 /** jose checks the claims of a verified or of an unsecured token by the same rules. */
 function readUnverified(token: string, options: JWTVerifyOptions): JWTPayload {
   return UnsecuredJWT.decode(`${unsecuredHeader}.${token.split('.')[1]}.`, options).payload
-}
-
-function requireClaims(claims: JWTPayload, rules: TokenRules, fromCookie: boolean): void {
-  const { iat, exp } = claims
-  if (!Number.isFinite(exp)) throw sessionInvalid('claim_exp')
-  const latest = Date.now() / 1000 + clockToleranceSeconds
-  if (iat !== undefined && iat > latest) throw sessionInvalid('claim_iat')
-  if (!hasAuthorizedParty(claims, rules, fromCookie)) throw sessionInvalid('claim_azp')
-}
-
-/**
- * Without `azp`, only Clerk's session cookie passes: other tokens of the provider may be meant for another
- * app.
- */
-function hasAuthorizedParty({ azp, sid, aud }: JWTPayload, rules: TokenRules, fromCookie: boolean): boolean {
-  const { authorizedParties = [], authorizedPartyOptional = false } = rules
-  if (authorizedParties.length === 0) return true
-  if (azp !== undefined) return typeof azp === 'string' && authorizedParties.includes(azp)
-  const isSessionCookie = fromCookie && typeof sid === 'string' && sid !== '' && aud === undefined
-  return authorizedPartyOptional && isSessionCookie
 }
 
 const outcomes: Record<string, OutcomeOf<'session_invalid'>> = {
