@@ -96,6 +96,14 @@ describe('The source', () => {
     for (const { target } of paths) expect(whole).toContain(require(target))
   })
 
+  it('imports node:http in the broker for its types only', () => {
+    const inBroker = files.filter(({ name }) => leaves[roomOf(name)] === undefined)
+    const importing = inBroker.filter(({ text }) => / from 'node:http'/.test(text))
+    const values = importing.filter(({ text }) => /^import (?!type ).* from 'node:http'/m.test(text))
+    expect(importing.length).toBeGreaterThan(3)
+    expect(values.map(({ name }) => name)).toEqual([])
+  })
+
   it('uses the process global only in its entry points', () => {
     const touching = files
       .filter(({ text }) => /(?<!\.)\bprocess\.|'node:process'/.test(withoutComments(text)))
