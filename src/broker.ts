@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import { watchSecretFiles } from './config/secret-watch.ts'
 import { createHttpClient } from './outbound/client.ts'
 import { createChannel } from './outbound/redis-channel.ts'
+import type { PageOptions } from './routes/page.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createRateLimits } from './http/rate-limit.ts'
 import { createCookieHandOn } from './http/renewed-session.ts'
@@ -40,17 +41,10 @@ export function createBroker({
   metrics,
   seekSecrets,
 }: BrokerOptions): Broker {
-  const { vendor, proxy } = config
   if (config.sessions.identity.requireVerifiedEmail === false) warnOfUnverifiedEmails(logger)
-  const outbound = {
-    maxConnections: vendor.maxConnections,
-    connectTimeoutMs: vendor.timeoutMs / 2,
-    httpsProxy: proxy.https,
-    noProxy: proxy.no,
-  }
-  const client = createHttpClient(outbound)
+  const client = createHttpClient(clientOptions(config))
   // An app may answer with some twenty kilobytes of cookies.
-  const sourceClient = createHttpClient({ ...outbound, maxHeaderBytes: 64 * 1024 })
+  const sourceClient = createHttpClient({ ...clientOptions(config), maxHeaderBytes: 64 * 1024 })
   const verifiers = config.sessions.modes.map((mode) =>
     createRotatingVerifier(mode, {
       client: sourceClient,
@@ -82,19 +76,15 @@ export function createBroker({
     tokens: createTokens({ limit: limits.mints, logger, metrics, cacheMs: config.tokenCacheMs }),
     ...doors,
     handOnCookies: createCookieHandOn({ publicUrls: config.publicUrls, appUrl: appUrlOf(config), logger }),
-    page: {
-      enabled: config.statusPage,
-      widgetOrigin: vendor.baseUrl.origin,
-      apiOrigin: config.accessKey?.apiUrl.origin,
-      communityId: config.communityId,
-      allowedOrigins: [...config.allowedOrigins],
-      doors: [...(config.signin ? ['signin'] : []), ...(config.accessKey ? ['access_key'] : [])],
-      widgets: config.widgets,
-      signInForm,
-      publicUrls: config.publicUrls,
-    },
+    page: pageOptions(config, signInForm),
     secrets: config.secrets,
   })
+  const testUser =
+    config.probeEmail === undefined ? undefined : sessionOfEmail(config.probeEmail, config.sessions.identity)
+  const probe = testUser && startProbe({ doors, session: testUser, logger, metrics })
+  const secretWatch = watchSecretFiles({ config, apply: applySecrets, logger })
+  return { app, lifecycle, close }
+
   /** Takes the secrets that a file now holds. Everything else of the configuration is as it was at start. */
   function applySecrets(changed: Config): void {
     seekSecrets?.(changed.secrets)
@@ -105,16 +95,6 @@ export function createBroker({
     for (const one of [client, sourceClient]) one.useProxy(changed.proxy.https)
     for (const [index, mode] of changed.sessions.modes.entries()) verifiers[index]?.replace(mode)
   }
-  const probe =
-    config.probeEmail === undefined
-      ? undefined
-      : startProbe({
-          doors,
-          session: sessionOfEmail(config.probeEmail, config.sessions.identity),
-          logger,
-          metrics,
-        })
-  const secretWatch = watchSecretFiles({ config, apply: applySecrets, logger })
 
   async function close(): Promise<void> {
     secretWatch.close()
@@ -124,13 +104,33 @@ export function createBroker({
     for (const verifier of verifiers) verifier.close?.()
     await Promise.all([client.close(), sourceClient.close()])
   }
-  return { app, lifecycle, close }
 }
 
-/**
- * On which replicas tell each other of sessions that were verified again, if there are answers that they
- * remember.
- */
+function clientOptions({ vendor, proxy }: Config) {
+  return {
+    maxConnections: vendor.maxConnections,
+    connectTimeoutMs: vendor.timeoutMs / 2,
+    httpsProxy: proxy.https,
+    noProxy: proxy.no,
+  }
+}
+
+/** What the broker's own page may know of the configuration. */
+function pageOptions(config: Config, signInForm: boolean): PageOptions {
+  return {
+    enabled: config.statusPage,
+    widgetOrigin: config.vendor.baseUrl.origin,
+    apiOrigin: config.accessKey?.apiUrl.origin,
+    communityId: config.communityId,
+    allowedOrigins: [...config.allowedOrigins],
+    doors: [...(config.signin ? ['signin'] : []), ...(config.accessKey ? ['access_key'] : [])],
+    widgets: config.widgets,
+    signInForm,
+    publicUrls: config.publicUrls,
+  }
+}
+
+/** On it, replicas learn that another has verified a session again. Undefined if they remember none. */
 function createReplicaChannel(verifiers: readonly SessionVerifier[], { rateLimit }: Config, logger: Logger) {
   const remembers = verifiers.some((verifier) => verifier.remote && verifier.rememberMs > 0)
   if (rateLimit.redisUrl === undefined || !remembers) return undefined
