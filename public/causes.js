@@ -9,7 +9,7 @@ const problems = {
   bad_request: {
     say: 'The request is malformed.',
     fix:
-      'Most often it has two different sessions of one kind, such as an old cookie of a parent domain. ' +
+      'It usually has two different sessions of the same kind, such as an old cookie of a parent domain. ' +
       'Delete the old one.',
   },
   session_missing: {
@@ -75,8 +75,8 @@ const problems = {
     outcomes: 'user_limit, address_limit',
   },
   internal: {
-    say: 'The broker has a fault of its own.',
-    fix: 'Find the stack trace in the log by this request id, and report it as a bug.',
+    say: 'The broker has an internal error.',
+    fix: 'Find the stack trace in the log under this request id, and report it as a bug.',
   },
   vendor_rejected_credentials: {
     say: 'The vendor refuses the broker’s key.',
@@ -96,8 +96,8 @@ const problems = {
     outcomes: 'unexpected_redirect, unexpected_content_type, invalid_json, invalid_shape, tls_failure',
   },
   vendor_unavailable: {
-    say: 'The vendor cannot be reached, or fails.',
-    fix: 'Check WIDGET_BASE_URL or RAI_API_URL, and HTTPS_PROXY. If they are right, wait for the vendor.',
+    say: 'The vendor is unreachable or failing.',
+    fix: 'Check WIDGET_BASE_URL or RAI_API_URL, and HTTPS_PROXY. If they are correct, wait for the vendor.',
     outcomes: 'dns_failure, connect_refused, connect_timeout, reset, vendor_5xx, circuit_open',
   },
   vendor_timeout: {

@@ -51,13 +51,13 @@ function policyRecipe({ widgetOrigin, apiOrigin, doors, signInForm }, broker, fa
   const connections = [broker]
   if (doors.includes('signin') && fastStartHash) scripts.push(fastStartHash)
   if (doors.includes('access_key')) {
-    // In the demo, the stand-in of the vendor's SDK comes from there too.
+    // In the demo, the stand-in for the vendor's SDK comes from there too.
     if (signInForm) scripts.push(widgetOrigin)
     if (apiOrigin) connections.push(apiOrigin)
   }
   return {
     name: 'Policy',
-    hint: 'For a page with a Content-Security-Policy: what to add to it. The hash allows the fast start.',
+    hint: 'Add this to your page’s Content-Security-Policy, if it has one. The hash allows the fast start.',
     code: [
       `script-src ${scripts.join(' ')};`,
       `connect-src ${connections.join(' ')};`,

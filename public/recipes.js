@@ -45,17 +45,17 @@ export function signinRecipes(widget, deployment) {
   return [
     {
       name: 'Fast start',
-      hint: 'The first choice: it requests the token before the bridge has loaded. Put both scripts into the head.',
+      hint: 'Recommended: requests the token before the bridge has loaded. Put both scripts into the head.',
       code: `<script>${fastStart}</script>\n${script(`async src="${here('bridge.js')}"`)}\n${frame}`,
     },
     {
       name: 'HTML',
-      hint: 'One script and the vendor’s iframe. The script works best before the iframes, and also after them.',
+      hint: 'One script and the vendor’s iframe. Put the script before the iframes if you can.',
       code: `${bridge}\n${frame}`,
     },
     {
       name: 'Pinned',
-      hint: 'With Subresource Integrity. This version stays available when the broker is upgraded.',
+      hint: 'Uses Subresource Integrity. This version stays available when the broker is upgraded.',
       code: `${script(...pinned)}\n${frame}`,
     },
     {
@@ -121,7 +121,7 @@ function iframe({ label, type, id }, { widgetOrigin }) {
 export function sdkRecipe({ type, id }, { here, communityId = 'COMMUNITY_ID', widgetOrigin, signInForm }) {
   const [tag, idName] = sdkTags[type.replace(/-widget$/, '')] ?? ['rai-custom-widget', 'widget-id']
   const widgetId = idName === undefined ? '' : ` ${idName}="${id}"`
-  // The demo's vendor is the sandbox, which serves a stand-in of the SDK.
+  // The demo's vendor is the sandbox, which serves a stand-in for the SDK.
   const sdk = signInForm
     ? `<script async src="${widgetOrigin}/assets/rai-widget.iife.js"></script>`
     : '<!-- Load the vendor’s SDK here, as its guide says: rai-widget.iife.js -->'

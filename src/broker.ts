@@ -146,6 +146,7 @@ function appUrlOf({ sessions }: Config): URL | undefined {
 /** Warns of a choice that the operator may have made long ago. */
 function warnOfUnverifiedEmails(logger: Logger): void {
   const advice =
-    'SESSION_REQUIRE_VERIFIED_EMAIL=false: a user who may choose any email at the session source gets the token of its owner'
+    'With SESSION_REQUIRE_VERIFIED_EMAIL=false, a user who can choose any email at the session source ' +
+    'can get the token of another user'
   logger.warn({ event: 'unverified_emails_accepted' }, advice)
 }

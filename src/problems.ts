@@ -12,7 +12,7 @@ const refusals = {
   bad_request: {
     status: 400,
     title: 'Bad request',
-    detail: 'The request is malformed, or has two different credentials of one kind.',
+    detail: 'The request is malformed, or has two different credentials of the same kind.',
   },
   session_missing: {
     status: 401,
@@ -64,7 +64,7 @@ const refusals = {
   rate_limited: {
     status: 429,
     title: 'Too many requests',
-    detail: 'Try again after the seconds in Retry-After.',
+    detail: 'Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 60,
   },
   internal: {
@@ -91,37 +91,42 @@ const refusals = {
   vendor_unavailable: {
     status: 503,
     title: 'Vendor unavailable',
-    detail: 'The vendor cannot be reached, or fails. Try again after the seconds in Retry-After.',
+    detail:
+      'The vendor is unreachable or failing. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 5,
   },
   vendor_timeout: {
     status: 503,
     title: 'Vendor too slow',
-    detail: 'The vendor did not answer in time. Try again after the seconds in Retry-After.',
+    detail:
+      'The vendor did not answer in time. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 5,
   },
   vendor_rate_limited: {
     status: 503,
     title: 'Vendor rate limit',
-    detail: 'The vendor limits the rate of requests. Try again after the seconds in Retry-After.',
+    detail:
+      'The vendor limits the rate of requests. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 10,
   },
   session_source_unavailable: {
     status: 503,
     title: 'Session source unavailable',
-    detail: 'The session source gave no clear answer. Try again after the seconds in Retry-After.',
+    detail:
+      'The session source gave no clear answer. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 5,
   },
   overloaded: {
     status: 503,
     title: 'Overloaded',
-    detail: 'Too many requests are waiting for the vendor. Try again after the seconds in Retry-After.',
+    detail:
+      'Too many requests are waiting for the vendor. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 2,
   },
   shutting_down: {
     status: 503,
     title: 'Shutting down',
-    detail: 'This replica is stopping. Try again after the seconds in Retry-After.',
+    detail: 'This replica is stopping. Wait for the number of seconds in Retry-After, then try again.',
     retryAfterSeconds: 1,
   },
 } satisfies Record<string, Refusal>

@@ -72,7 +72,7 @@ function describe(part, { name, email }) {
 
 /** @param {string} user */
 async function signIn(user) {
-  // A switch is a sign-out first: nothing of the last user stays in view, whatever comes.
+  // Signs out first, so that nothing of the last user stays in view.
   if (accounts.current) await window.returningAI.signOut()
   accounts.current = await order('sign-in', { user })
   report(`${accounts.current?.name} signed in to the app.`)

@@ -29,7 +29,7 @@ export function findClaimConflicts(values: Environment, modes: ReadonlySet<strin
 }
 
 function headerFaults(claimsByName: Record<string, string[]>): Fault[] {
-  const message = 'has a header: name, which only SESSION_MODE=forward-auth can read'
+  const message = 'names a header (header:NAME), which only SESSION_MODE=forward-auth can read'
   const names = Object.keys(claimsByName).filter((name) => claimsByName[name]!.some(isHeaderClaim))
   return names.map((name) => ({ name, message }))
 }
@@ -41,11 +41,13 @@ function emailFaults(values: Environment, { emailClaims, byHeaders, otherModes }
     return [
       {
         name,
-        message: 'needs a header: name, like the other claims, because the body is then not read',
+        message: 'must name a header (header:NAME) like the other claims, because the body is then not read',
       },
     ]
   if (otherModes.length > 0 && emailClaims.every(isHeaderClaim))
-    return [{ name, message: 'needs a name without header: for the modes other than forward-auth' }]
+    return [
+      { name, message: 'must also name a claim without header:, for the modes other than forward-auth' },
+    ]
   return []
 }
 

@@ -79,12 +79,12 @@ export function watchSecretFiles({ config, apply, logger }: SecretWatchOptions):
 
   function reportUse(name: string): void {
     const fields = { event: eventOf(name), name, keyIds: idsOf(contents.get(name)!) }
-    logger.info(fields, `${name}_FILE is in use as it now is`)
+    logger.info(fields, `The new content of ${name}_FILE is in use`)
   }
 
   function reject({ name, content }: FollowedFile, outcome: string): void {
     judged.set(name, content)
-    const advice = `${name}_FILE must be readable and hold what ${name} may be: what was read before stays in use`
+    const advice = `${name}_FILE is unreadable or holds no valid ${name}. The previous content stays in use`
     logger.error({ event: eventOf(name), name, outcome, keyIds: idsOf(contents.get(name)!) }, advice)
   }
 

@@ -45,11 +45,14 @@ type BrokerCheck = (broker: BrokerUnderTest, patient: Patient) => Finding | Prom
 export function needsConfig(check: ConfigCheck): Check {
   return (patient) =>
     patient.config === undefined
-      ? skip('The configuration is not usable.', 'First fix what the check "config" names.')
+      ? skip('The configuration is not usable.', 'First fix the settings that the check "config" names.')
       : check(patient.config, patient)
 }
 
-export const noBroker = skip('No broker was named.', 'Pass its public address with --url.')
+export const noBroker = skip(
+  'No broker address was given.',
+  'Pass the public address of the broker with --url.',
+)
 
 /** Skips a check that cannot be made without the address of a broker that answers. */
 export function needsBroker(check: BrokerCheck): Check {

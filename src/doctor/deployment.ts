@@ -100,7 +100,7 @@ export async function checkAllowedOrigins(broker: BrokerUnderTest, patient: Pati
   }
   if (refused.length === 0) return pass(`The preflight of each passes: ${origins.join(', ')}.`)
   const advice =
-    'Restart the running broker with the same ALLOWED_ORIGINS, and let no proxy answer OPTIONS or add CORS headers.'
+    'Restart the broker with the same ALLOWED_ORIGINS. No proxy may answer OPTIONS or add CORS headers.'
   return fail(`The preflight of these fails: ${refused.join(', ')}.`, advice)
 }
 

@@ -28,8 +28,8 @@ const embedAdvice: Advice = {
   vendor_bad_response: 'Check RAI_API_URL: what answers there is not the API of Returning.AI.',
 }
 const noUser = skip(
-  'No test user was named.',
-  'Pass the email of one with --email, or set WIDGET_PROBE_EMAIL.',
+  'No test user was given.',
+  'Pass the email of a test user with --email, or set WIDGET_PROBE_EMAIL.',
 )
 
 interface Attempt {

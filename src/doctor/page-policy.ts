@@ -16,10 +16,10 @@ export async function checkPagePolicy(broker: BrokerUnderTest, { config }: Patie
   }
   const origin = config.vendor.baseUrl.origin
   if (policiesOf(headerOf(answer, 'content-security-policy')).every((policy) => frames(policy, origin)))
-    return pass(`The page lets the widgets in. ${needed}`)
+    return pass(`The page's policy allows the widgets. ${needed}`)
   const advice =
     'Run the broker with the same WIDGET_BASE_URL, and make sure that no proxy adds a Content-Security-Policy.'
-  return fail(`The page's Content-Security-Policy keeps ${origin} out. ${needed}`, advice)
+  return fail(`The page's Content-Security-Policy blocks ${origin}. ${needed}`, advice)
 }
 
 /** The vendor's SDK also calls the vendor's API from the page. */

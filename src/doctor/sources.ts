@@ -41,7 +41,7 @@ function isOtherSide({ verdict, outcome }: Reply): boolean {
 
 function adviceFor({ mode, verdict, outcome }: Reply): string {
   if (verdict === 'accepted')
-    return `The source of ${mode} takes every caller for signed in: it must refuse one without a session (401).`
+    return `The source of ${mode} accepts an invented session. It must refuse all but its own.`
   const settings: Record<string, string> = {
     'forward-auth': 'SESSION_FORWARD_URL',
     jwt: 'SESSION_JWT_JWKS_URL, SESSION_JWT_ISSUER and SESSION_JWT_ALGORITHMS',

@@ -55,7 +55,7 @@ export async function checkClock(
   try {
     const { headers } = await ask(client, address)
     const theirs = Date.parse(String(headers.date))
-    if (Number.isNaN(theirs)) return skip('The vendor does not say the time.')
+    if (Number.isNaN(theirs)) return skip('The answer of the vendor has no Date header.')
     // Dates have whole seconds.
     const offset = Math.round((theirs + 500 - (askedAt + Date.now()) / 2) / 1000)
     const seen = `This clock and the vendor's are ${Math.abs(offset)} s apart.`

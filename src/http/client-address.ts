@@ -53,7 +53,7 @@ export function warnOfUntrustedProxy(logger: Logger): RequestHandler {
     if (isTrusted(socket.remoteAddress, 0)) return
     warned = true
     const advice =
-      'A peer sends X-Forwarded-For, but TRUST_PROXY does not name it: add it if it is your reverse proxy'
+      'A peer sends X-Forwarded-For, but is not in TRUST_PROXY. If it is your reverse proxy, add it there'
     logger.warn({ event: 'untrusted_proxy', peer: socket.remoteAddress }, advice)
   }
 }

@@ -41,9 +41,9 @@ export function createCookieHandOn({ publicUrls, appUrl, logger }: RenewalOption
 }
 
 const advice =
-  'The route at SESSION_FORWARD_URL renews the session cookies with its answer, and the browser did not get them. If that ends the old ' +
-  'session, our question signs users out of your app: name a route that renews nothing, or serve the broker on the host of your app ' +
-  'and set PUBLIC_URL'
+  'The route at SESSION_FORWARD_URL renews the session cookies, and the browser did not get the new ones. ' +
+  'If the old session ends then, users are signed out of your app. Name a route that renews no cookies, or ' +
+  'serve the broker on the host of your app and set PUBLIC_URL'
 
 /** A caller that is not a browser may omit the header. */
 function comesFrom({ headers: { origin } }: Request, hostname: string | undefined): boolean {

@@ -24,7 +24,7 @@ type Door = TokenIssuer['door']
 
 const intervalMs = 300_000
 const event = 'vendor_probe'
-const failureAdvice = 'The test user of WIDGET_PROBE_EMAIL gets no token. docs/problems.md explains the code'
+const failureAdvice = 'The test user of WIDGET_PROBE_EMAIL got no token. docs/problems.md explains the code'
 const skipReason =
   'RAI_USER_IDENTIFIERS needs more than an email, and only the email of the test user is known'
 

@@ -27,7 +27,7 @@ export function createVendorReport(logger: Logger, settings: string) {
      */
     otherHolder(keyId: string): void {
       const event = 'vendor_identity_mismatch'
-      const advice = 'A token has another email than the one that was asked for. Ask the vendor why'
+      const advice = 'A token has a different email from the one that was requested. Ask the vendor why'
       if (isDue(event, keyId)) logger.warn({ event, keyId }, advice)
     },
   }

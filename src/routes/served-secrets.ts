@@ -16,5 +16,5 @@ export function refuseServedSecrets(assets: readonly AssetRoute[], secrets: read
 function adviceFor(path: string): string {
   return path === '/config.json'
     ? 'would show a configured secret to everyone: check WIDGETS, WIDGET_COMMUNITY_ID and PUBLIC_URL'
-    : 'is public and contains a configured secret: remove it from there, and replace it'
+    : 'is public and contains a configured secret: remove the secret from the file, and replace it'
 }

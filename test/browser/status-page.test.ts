@@ -116,7 +116,7 @@ describe('The page', () => {
     await demoPage.visit({ config, signedIn: true }, async (page, faults) => {
       await saysOn(page, 'token', 'Token received')
       await saysOn(page, 'embeds', 'Ready for SDK tags')
-      await page.getByText('Copy the code into a page of yours').waitFor()
+      await page.getByText('Copy the code into one of your own pages').waitFor()
       expect(await page.locator('iframe').count()).toBe(0)
       expect(faults).toEqual([])
     })

@@ -4,8 +4,8 @@ import { problemCodes, refusalOf, type ProblemCode } from '../../src/problems.ts
 
 const intro =
   'Every refusal is `application/problem+json` (RFC 9457) with a stable `code`. The log line of the request ' +
-  'has the same `code` and `requestId`, and often an `outcome` that says more. Retry only a 429 or 503, after ' +
-  'the seconds in `Retry-After`.\n\nThe log has one more code: `client_closed`, with status 499, if the client disconnected before the answer.'
+  'has the same `code` and `requestId`, and often an `outcome` that says more. Retry only after a 429 or ' +
+  '503, and wait for the number of seconds in `Retry-After` first.\n\nThe log has one more code: `client_closed`, with status 499, if the client disconnected before the answer.'
 
 const ofBridge =
   'The bridge itself reports these codes in the console, in its events and on the broker’s page. If a proxy in ' +

@@ -61,9 +61,9 @@ const info = {
   version,
   license: { name: 'MIT', identifier: 'MIT' },
   description:
-    'Exchanges the session of your app for a short-lived token of the widgets. Paths are case-sensitive and ' +
+    'Exchanges the session of your app for a short-lived widget token. Paths are case-sensitive and ' +
     'must match exactly. Every refusal is a problem document (RFC 9457); docs/problems.md explains each code. ' +
-    'Retry only a 429 or 503, after the seconds in `Retry-After`.',
+    'Retry only after a 429 or 503, and wait for the number of seconds in `Retry-After` first.',
 }
 
 const widgetToken = describeTokenRoute({
