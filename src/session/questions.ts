@@ -87,13 +87,9 @@ export function createQuestions(options: Options) {
     }
     const askedAs = verdicts.begin(key)
     try {
-      const { setCookies, ...verified } = await verifier.verify(
-        credential,
-        asker.signal,
-        circumstances,
-        traceparent,
-      )
+      const verified = await verifier.verify(credential, asker.signal, circumstances, traceparent)
       const session = identify(verified, verifier.mode, key)
+      const { setCookies } = verified
       return { session, setCookies, askedAs, isCurrent: verdicts.isCurrent(key, askedAs) }
     } catch (error) {
       if (isVerdict(error)) verdicts.overtake(key, askedAs)
