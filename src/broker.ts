@@ -59,7 +59,7 @@ export function createBroker({
     observe: metrics?.sessionVerified,
     timeoutMs: config.sessions.timeoutMs,
     excessOf: limits.refusals.excessOf,
-    limitAnew: limits.freshQuestions,
+    limitFresh: limits.freshQuestions,
     channel,
   })
   const doors = createDoors(config, { client, logger, metrics })

@@ -7,7 +7,7 @@ import { createQuestionLine, type Asker } from './question-line.ts'
 import type { SessionVerifier } from './sessions.ts'
 import type { Verdicts } from './verdicts.ts'
 
-/** A credential of a request, and the verifier for it. */
+/** What is asked: a credential of a request, and the verifier for it. */
 export interface Case {
   verifier: SessionVerifier
   key: string
@@ -25,6 +25,7 @@ export interface Caller {
 
 export interface Answer {
   session: Session
+  /** The number of the question, by which `Verdicts` knows the later of two answers. */
   askedAs: number
   /** Whether it may be remembered. */
   isCurrent: boolean
@@ -37,7 +38,7 @@ export interface QuestionsOptions {
   /** The 429 for a client network that is over its limit of refusals. */
   excessOf?: (network: string) => Problem | undefined
   /** Counts a question that is asked although an answer may be remembered. Throws 429 over the limit. */
-  limitAnew?: (key: string) => unknown
+  limitFresh?: (key: string) => unknown
   /** The other replicas. */
   channel?: Channel
 }
@@ -49,26 +50,28 @@ interface Options extends QuestionsOptions {
 
 /** Asks the session sources. Callers with the same question share it. */
 export function createQuestions(options: Options) {
-  const { identify, verdicts, timeoutMs = 5_000, excessOf = () => undefined, limitAnew, channel } = options
+  const { identify, verdicts, timeoutMs = 5_000, excessOf = () => undefined, limitFresh, channel } = options
   const share = createSingleFlight<Answer>()
   const takeTurns = createTurns<Answer>()
   const line = createQuestionLine(timeoutMs)
 
-  /** Joins a question that is already open. */
+  /** Asks, or joins the same question if it is already open. */
   function ask(one: Case, { signal, network }: Caller): Promise<Answer> {
     if (!one.verifier.remote) return askNow(one, { network: '', signal })
-    const asker = { network: network?.() ?? '' }
-    return share(one.key + one.circumstances, signal, (shared) => askNow(one, { ...asker, signal: shared }))
+    const from = network?.() ?? ''
+    return share(one.key + one.circumstances, signal, (shared) =>
+      askNow(one, { network: from, signal: shared }),
+    )
   }
 
-  /** Does not join an open question, which may be answered for the previous user. */
-  function askAnew(one: Case, { signal, network }: Caller): Promise<Answer> {
+  /** Asks a fresh question. Never joins an open one, which may be answered for the previous user. */
+  function askFresh(one: Case, { signal, network }: Caller): Promise<Answer> {
     if (!one.verifier.remote) return askNow(one, { network: '', signal })
-    const asker = { network: network?.() ?? '' }
+    const from = network?.() ?? ''
     return takeTurns(one.key + one.circumstances, signal, async (shared) => {
-      if (limitAnew !== undefined) await limitAnew(one.key)
+      if (limitFresh !== undefined) await limitFresh(one.key)
       try {
-        const answer = await askNow(one, { ...asker, signal: shared })
+        const answer = await askNow(one, { network: from, signal: shared })
         verdicts.overtake(one.key, answer.askedAs - 1)
         await channel?.publish(one.key)
         return answer
@@ -100,7 +103,7 @@ export function createQuestions(options: Options) {
     }
   }
 
-  return { ask, askAnew }
+  return { ask, askFresh }
 }
 
 /** A refusal by the source, not an outage or one of our limits. */

@@ -121,7 +121,7 @@ export function createSessions(
       require?.(known)
       return known
     }
-    const answer = await questions[fresh ? 'askAnew' : 'ask'](one, question)
+    const answer = await questions[fresh ? 'askFresh' : 'ask'](one, question)
     try {
       require?.(answer.session)
     } catch (error) {
