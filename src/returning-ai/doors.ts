@@ -28,7 +28,7 @@ interface DoorsOptions {
 export function createDoors({ vendor, signin, accessKey }: Config, options: DoorsOptions): Doors {
   const { client, logger, metrics } = options
   const createTransport = (door: TokenIssuer['door']) =>
-    createVendorTransport({ client, logger, ...vendor, observer: metrics?.ofDoor(door) })
+    createVendorTransport({ client, logger, ...vendor, metrics: metrics?.ofDoor(door) })
   const keys = signin && createKeyRings(signin)
   const accessKeys = accessKey && { current: accessKey }
   const findIssuer =

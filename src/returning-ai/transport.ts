@@ -2,6 +2,7 @@ import type { HttpClient } from '../outbound/client.ts'
 import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { Problem } from '../problems.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { DoorMetrics } from '../telemetry/metrics.ts'
 import { createCircuit } from './circuit.ts'
 import { createPauses, type Caller } from './pauses.ts'
 import { pauseOf, problemOfFault, problemOfStatus } from './refusals.ts'
@@ -33,19 +34,13 @@ export interface VendorTransport {
   send(request: VendorRequest, bounds: CallBounds): Promise<VendorAnswer>
 }
 
-/** Receives the end of each call and each change of the circuit. */
-export interface VendorObserver {
-  vendorAnswered(outcome: string, seconds: number): void
-  circuitOpened(open: boolean): void
-}
-
 interface TransportOptions {
   client: HttpClient
   logger: Logger
   maxConnections: number
   maxQueue: number
   halfOpenAfterMs?: number
-  observer?: VendorObserver
+  metrics?: DoorMetrics
 }
 
 interface Progress {
@@ -62,10 +57,10 @@ const maxBytes = 65_536
  * and the circuit.
  */
 export function createVendorTransport(options: TransportOptions): VendorTransport {
-  const { client, logger, maxConnections, maxQueue, halfOpenAfterMs, observer } = options
+  const { client, logger, maxConnections, maxQueue, halfOpenAfterMs, metrics } = options
   const line = createWaitingLine({ places: maxConnections, maxWaiting: maxQueue })
   const pauses = createPauses()
-  const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => observer?.circuitOpened(open) })
+  const circuit = createCircuit({ logger, halfOpenAfterMs, changed: (open) => metrics?.circuitOpened(open) })
   const retry = createRetry()
 
   function attempt(request: VendorRequest, call: Call): Promise<OutboundAnswer> {
@@ -97,7 +92,7 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
   function diagnose(problem: Problem, keyId: string, { attempts, startedAt }: Progress): Problem {
     Object.assign(problem.diagnosis, { attempts, vendorMs: msSince(startedAt), keyId })
     if (attempts > 0)
-      observer?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msSince(startedAt) / 1000)
+      metrics?.vendorAnswered(problem.diagnosis.outcome ?? problem.code, msSince(startedAt) / 1000)
     return problem
   }
 
@@ -121,7 +116,7 @@ export function createVendorTransport(options: TransportOptions): VendorTranspor
         await line.enter(request.user, call)
         hasPlace = true
         const { body, headers } = await retry(() => attempt(request, call), call)
-        observer?.vendorAnswered('ok', msSince(call.startedAt) / 1000)
+        metrics?.vendorAnswered('ok', msSince(call.startedAt) / 1000)
         return { body, headers, vendorMs: msSince(call.startedAt), attempts: call.attempts }
       } catch (error) {
         throw diagnose(toProblem(error, call), request.keyId, call)

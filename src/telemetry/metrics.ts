@@ -14,7 +14,8 @@ export interface Metrics {
   ofDoor(door: string): DoorMetrics
 }
 
-interface DoorMetrics {
+/** What the way to one door reports: the end of each call, and each change of the circuit. */
+export interface DoorMetrics {
   vendorAnswered(outcome: string, seconds: number): void
   circuitOpened(open: boolean): void
 }

@@ -5,11 +5,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { HttpClient } from '../../src/outbound/client.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { Problem } from '../../src/problems.ts'
-import {
-  createVendorTransport,
-  type VendorObserver,
-  type VendorTransport,
-} from '../../src/returning-ai/transport.ts'
+import type { DoorMetrics } from '../../src/telemetry/metrics.ts'
+import { createVendorTransport, type VendorTransport } from '../../src/returning-ai/transport.ts'
 import { useClient } from '../peers/client.ts'
 import { giveToken, startRawVendor, type RawVendor } from '../peers/raw.ts'
 import { answer, rows } from './faults.ts'
@@ -37,7 +34,7 @@ function createTransport(
     maxConnections?: number
     maxQueue?: number
     halfOpenAfterMs?: number
-    observer?: VendorObserver
+    metrics?: DoorMetrics
   } = {},
 ) {
   client = useClient({ maxConnections: options.maxConnections ?? 128, connectTimeoutMs: 1000 })
@@ -135,14 +132,14 @@ describe('The circuit', () => {
     expect(await call()).toEqual({ code: 'ok', attempts: 1 })
   })
 
-  it('reports each change to its observer, and only the calls that were made', async () => {
+  it('reports each change to its metrics, and only the calls that were made', async () => {
     await client.close()
     const told: unknown[] = []
-    const observer = {
+    const metrics = {
       vendorAnswered: (outcome: string) => void told.push(outcome),
       circuitOpened: (open: boolean) => void told.push(open),
     }
-    transport = createTransport({ halfOpenAfterMs: 500, observer })
+    transport = createTransport({ halfOpenAfterMs: 500, metrics })
     vendor.act = answer(504)
     await calls(20)
     await calls(20)
