@@ -87,6 +87,7 @@ function isDecodableUrl(value: string): boolean {
   return URL.canParse(value) && attempt(() => decodeURIComponent(value)) !== undefined
 }
 
+/** Whether a URL's host is this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }

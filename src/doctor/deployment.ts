@@ -1,6 +1,7 @@
-import type { BrokerUnderTest } from './broker-under-test.ts'
-import { headerOf } from './broker-under-test.ts'
+import { isLoopback } from '../config/address-fields.ts'
+import { headerOf, type BrokerUnderTest } from './broker-under-test.ts'
 import { fail, noBroker, pass, skip, warn, type Check, type Finding, type Patient } from './check.ts'
+import { searchable } from './secrets.ts'
 import { outcomeOf } from './vendor.ts'
 
 /** An origin that cannot exist: `.invalid` is reserved (RFC 6761 §6.4). */
@@ -29,8 +30,8 @@ export function checkHttps({ broker }: Patient): Finding {
   if (broker === undefined) return noBroker
   const { url } = broker
   if (url.protocol === 'https:') return pass('The address is https.')
-  const isLoopback = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)
-  if (isLoopback) return warn('The address is http, on this machine.', 'Serve your users over https.')
+  if (isLoopback(url.hostname))
+    return warn('The address is http, on this machine.', 'Serve your users over https.')
   return fail(
     'The address is http: sessions and tokens are sent in clear text.',
     'Serve the broker over https.',
@@ -110,7 +111,8 @@ export async function checkKeyNotPublic(broker: BrokerUnderTest, { config }: Pat
   const open = ['', 'config.json', 'bridge.js', 'embed.js', 'openapi.json', 'healthz', 'metrics', '.env']
   for (const path of open) await broker.ask(path)
   for (const path of linkedFrom(broker.answers)) await broker.ask(path)
-  const found = broker.answers.filter((answer) => config.secrets.some((secret) => holds(answer, secret)))
+  const sought = searchable(config.secrets)
+  const found = broker.answers.filter((answer) => sought.some((secret) => holds(answer, secret)))
   if (found.length === 0) return pass(`No configured secret is in any of ${broker.answers.length} answers.`)
   const advice =
     'Replace the secret. Then find what puts it there: a file in public/, or a proxy that adds a header.'
@@ -124,6 +126,5 @@ function linkedFrom(answers: readonly string[]): Set<string> {
 }
 
 function holds(answer: string, secret: string): boolean {
-  if (secret.length < 8) return false
   return answer.includes(secret) || answer.includes(encodeURIComponent(secret))
 }

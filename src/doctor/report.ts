@@ -1,4 +1,5 @@
 import type { Result } from './doctor.ts'
+import { searchable } from './secrets.ts'
 
 /** The colours of a terminal (ECMA-48): green, yellow, red, grey. */
 const colours: Record<Result['status'], number> = { pass: 32, warn: 33, fail: 31, skipped: 90 }
@@ -22,11 +23,8 @@ export function formatJson(results: readonly Result[]): string {
   return `${JSON.stringify({ ok: checks.every(({ status }) => status !== 'fail'), checks })}\n`
 }
 
-/** A shorter secret could match other text by chance. */
-const minLength = 8
-
 /** Removes secrets from a text, in case one got into it in an unforeseen way. */
-export function createRedactor(private_: readonly string[]): (text: string) => string {
-  const sought = private_.filter((one) => one.length >= minLength)
-  return (text) => sought.reduce((rest, one) => rest.replaceAll(one, '[removed]'), text)
+export function createRedactor(secrets: readonly string[]): (text: string) => string {
+  const sought = searchable(secrets)
+  return (text) => sought.reduce((rest, secret) => rest.replaceAll(secret, '[removed]'), text)
 }

@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { searchable } from './secrets.ts'
 
 const maxFileBytes = 1024 * 1024
-/** A shorter one would be found by chance. */
-const minSecretLength = 8
 
 /** The files under version control that hold one of these secrets, by their names in the repository. */
 export function findTrackedFilesWith(secrets: readonly string[], folders: readonly string[]): string[] {
-  const sought = secrets.filter((secret) => secret.length >= minSecretLength)
+  const sought = searchable(secrets)
   const repositories = new Set(folders.flatMap(repositoryOf))
   return [...repositories].flatMap((root) =>
     git(root, 'ls-files', '-z')
