@@ -97,20 +97,20 @@ describe('The start', () => {
     })
   })
 
-  it('on a port that is in use ends with one sentence', async () => {
+  it('ends with one sentence if its port is in use', async () => {
     const port = await occupyPort()
     const broker = run({ ...validEnvironment, HOST: '127.0.0.1', PORT: String(port) })
     expect((await broker.ended).code).toBe(1)
     expect(broker.said.stderr).toBe(`The address 127.0.0.1:${port} is in use: set PORT or HOST to another.\n`)
   })
 
-  it('with TLS verification off ends before it listens', async () => {
+  it('ends before it listens if TLS verification is off', async () => {
     const broker = run({ ...validEnvironment, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     expect((await broker.ended).code).toBe(1)
     expect(broker.said.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED turns TLS verification off')
   })
 
-  it('with a lenient HTTP parser asked of Node keeps the strict one', async () => {
+  it('keeps the strict HTTP parser even if Node is told to use the lenient one', async () => {
     const { port } = await start({}, { nodeArgs: ['--insecure-http-parser'] })
     const bytes = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: b\x01c\r\n\r\n'
     expect((await sendBytes(port, bytes))[0]?.status).toBe(400)
@@ -293,7 +293,7 @@ function holdImports(url: string): string {
 }
 
 describe('A log that nobody reads', () => {
-  it('closed, costs lines and no request', async () => {
+  it('costs log lines but no request if its reader has closed it', async () => {
     const { child, port, ended, said } = await start({ LOG_LEVEL: 'trace' })
     child.stdout.destroy()
     for (let index = 0; index < 30; index += 1) expect((await askToken(port)).status).toBe(200)
@@ -302,7 +302,7 @@ describe('A log that nobody reads', () => {
     expect(said.stderr).toBe('')
   })
 
-  it('stuck, costs lines and no request', async () => {
+  it('costs log lines but no request if its reader is stuck', async () => {
     const { child, port, ended } = await start()
     child.stdout.pause()
     const round = Array.from({ length: 50 })

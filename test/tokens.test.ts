@@ -259,11 +259,11 @@ describe('POST /widget-token', () => {
     return [ownerOf(first.token).email, ownerOf(second.token).email]
   }
 
-  it('gives another token once the session source names another user for the same cookie', async () => {
+  it('gives a different token once the session source names another user for the same cookie', async () => {
     expect(await switchUsers('0')).toEqual(['ada@example.com', 'grace@example.com'])
   })
 
-  it('gives another user with a remembered cookie another token on request', async () => {
+  it('gives another user with a remembered cookie a different token on request', async () => {
     const fresh = { 'cache-control': 'no-cache' }
     expect(await switchUsers('30', fresh)).toEqual(['ada@example.com', 'grace@example.com'])
   })

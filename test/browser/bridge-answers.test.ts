@@ -122,7 +122,7 @@ describe('A permanent fault', () => {
     await expect.poll(tokens, eventually).toEqual(['ann-token-2'])
   })
 
-  test('is over with refresh()', async () => {
+  test('ends when the page calls refresh()', async () => {
     stage.broker.script = thenGood(refusal(500, 'internal'))
     expect(await page.evaluate(() => returningAI.refresh())).toBe(false)
     await stage.ask(page)

@@ -39,7 +39,7 @@ describe('A widget that asked before the bridge was there', () => {
     await expectTokens(stage, page, [['token-of-/widget-token?widget=store-widget']])
   })
 
-  test('gets no new token for its first own question', async () => {
+  test('gets no new token when it then asks for the first time', async () => {
     const page = await stage.open(stage.widget('w1?silent') + stage.script())
     await expectTokens(stage, page, [['ann-token-1']])
     await stage.ask(page)
@@ -79,7 +79,7 @@ describe('A frame’s load', () => {
     },
   )
 
-  test('does not make a loop of a widget that reloads when its token is refused', async () => {
+  test('does not cause a loop if a widget reloads when its token is refused', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1'))
     await expectHeard(stage, page, [['ann-token-1']])
     for (let round = 0; round < 2; round += 1) {
@@ -94,7 +94,7 @@ describe('A frame’s load', () => {
 })
 
 describe('A widget that refuses every token', () => {
-  test('is the only one that the bridge gives up: another one gets its renewal', async () => {
+  test('is the only one that the bridge gives up on: another one still gets renewed tokens', async () => {
     const page = await stage.open(stage.script() + stage.widget('w1') + stage.widget('w2'), { clock: true })
     await expectHeard(stage, page, [['ann-token-1'], ['ann-token-1']])
     const [bad, good] = [await stage.frame(page, 'w1'), await stage.frame(page, 'w2')]

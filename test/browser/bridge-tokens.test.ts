@@ -183,7 +183,7 @@ describe('A further request of the same widget', () => {
     expect(third - second).toBeLessThan(12_000)
   })
 
-  test('is not answered after three renewals in a row, which the page learns', async () => {
+  test('is not answered after three renewals in a row, and the page is told', async () => {
     const page = await stage.open(stage.script() + stage.widget(), { clock: true })
     await expectHeard(stage, page, [['ann-token-1']])
     for (const times of [2, 3, 4]) {
@@ -270,7 +270,7 @@ describe('An old token', () => {
     expect(await page.evaluate(() => localStorage.getItem('returning-ai-widget-token'))).toBe('lasting')
   })
 
-  test('that has already expired is handed out once, and causes no storm', async () => {
+  test('that has already expired is handed out once, and causes no storm of requests', async () => {
     stage.broker.script = (_request, count) => ({
       body: { token: `dead-${count}`, expiresIn: 0, subject: 'ann' },
     })

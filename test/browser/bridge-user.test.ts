@@ -65,7 +65,7 @@ describe('Another user in the same browser', () => {
       .toBe(true)
   })
 
-  test('gets a token of his own when he goes back to the page, cached or not', async () => {
+  test('gets a token of their own after going back to the page, cached or not', async () => {
     const page = await stage.open(stage.script())
     await expect.poll(() => stored(page), eventually).toBe('ann-token-1')
     stage.broker.script = answerAs('bob')

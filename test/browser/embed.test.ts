@@ -25,7 +25,7 @@ const embedAs =
     },
   })
 
-/** A stand-in of the vendor's SDK, which takes the token once. */
+/** A stand-in for the vendor's SDK, which takes the token once. */
 const SDK = `<script>
   window.taken = []
   customElements.define('rai-store-widget', class extends HTMLElement {
@@ -112,7 +112,7 @@ describe('The keeper of embed tokens', () => {
     expect(await attributes(page)).toEqual(['ann-2'])
   })
 
-  test('replaces the tag after a sleep past its end, when the page is seen again', async () => {
+  test('replaces the tag when the page is shown again after its token has expired', async () => {
     const page = await stage.open(SDK + keeper() + embed, { clock: true })
     await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
     await page.clock.setSystemTime(7_200_000)
@@ -123,7 +123,7 @@ describe('The keeper of embed tokens', () => {
   test.each([
     ['renews the attribute in place', 'ann', ['ann-1']],
     ['replaces the tag for another user', 'bob', ['ann-1', 'bob-2']],
-  ])('after a return from the back-forward cache %s', async (_what, user, values) => {
+  ])('is up to date after a return from the back-forward cache: %s', async (_what, user, values) => {
     const page = await stage.open(SDK + keeper() + embed)
     await expect.poll(() => taken(page), eventually).toEqual(['ann-1'])
     stage.broker.script = embedAs(user)

@@ -47,7 +47,7 @@ describe('The fast start', () => {
     await expectAsked(stage, 1)
   })
 
-  test('keeps what widgets ask until the bridge is there', async () => {
+  test('keeps the requests of widgets until the bridge is there', async () => {
     const page = await stage.open(inline() + stage.widget('w1?silent') + stage.widget('w2?silent'))
     await stage.ask(page, 'w1')
     await page.addScript({

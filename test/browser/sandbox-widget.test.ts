@@ -87,7 +87,7 @@ describe('The widget page of the sandbox', () => {
     })
   })
 
-  test.each(['light', 'dark'])('opened with ?color=%s keeps to it', async (color) => {
+  test.each(['light', 'dark'])('opened with ?color=%s uses that colour scheme', async (color) => {
     await embed(`?color=${color}`, async (page) => {
       const root = page.frameLocator('iframe').locator(`html[data-color=${color}]`)
       expect(await root.evaluate((element) => getComputedStyle(element).colorScheme)).toBe(color)

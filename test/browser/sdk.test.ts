@@ -43,7 +43,7 @@ async function visit(embedToken: string) {
   return { states, text }
 }
 
-describe("The stand-in of the vendor's SDK", () => {
+describe("The stand-in for the vendor's SDK", () => {
   it('signs in with an embed token in every tag', async () => {
     const { states, text } = await visit(await sandbox.tokens.mint('ada@example.com', 900, 'embed'))
     expect(states).toEqual(tags.map(() => 'signed-in'))

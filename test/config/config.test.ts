@@ -219,7 +219,7 @@ describe('An invalid setting', () => {
     expect(() => load(spoiled)).toThrow(faults.replaceAll(/^/gm, '  ').replaceAll(/(?<![.?])$/gm, '.'))
   })
 
-  it('exists in this table for every variable except free text', () => {
+  it('appears in this table for every variable except free text', () => {
     const free = ['NO_PROXY', 'SESSION_STORE_PREFIX', 'SESSION_JWT_JWKS_URL', 'SESSION_JWT_PUBLIC_KEY']
     const tested = new Set([...bad.map(([name]) => name), ...free])
     const untested = variableNames.filter((name) => !tested.has(name))
@@ -387,7 +387,7 @@ describe('SESSION_MODE=jwt', () => {
     )
   })
 
-  it('needs no key where the issuer is a URL that can be asked for its own', () => {
+  it('needs no key if the issuer is a URL that can be asked for its keys', () => {
     const alone = {
       SESSION_JWT_SECRET: undefined,
       SESSION_JWT_ISSUER: 'https://id.example.com/',
@@ -487,7 +487,7 @@ const accessKey = {
 const noSignin = { WIDGET_COMMUNITY_ID: '', WIDGET_API_KEY: '' }
 
 describe('The doors of the vendor', () => {
-  it('may be both, each whole', () => {
+  it('may both be configured completely', () => {
     const { signin, accessKey: door, sessions } = load(accessKey)
     expect(signin).toMatchObject({ communityId: 'community-1' })
     expect(door).toEqual({
@@ -542,7 +542,7 @@ const subjectKeyOf = (apiKey: string) =>
   load({ SUBJECT_KEY: '', WIDGET_API_KEY: apiKey }).sessions.identity.subjectKey
 
 describe('The defaults', () => {
-  it('are those of the contract', () => {
+  it('are the documented ones', () => {
     const {
       sessions,
       vendor,
@@ -584,7 +584,7 @@ describe('The defaults', () => {
     expect(mode).toMatchObject({ prefix: 'sess:', cookie: 'connect.sid', secrets: ['a', 'b'] })
   })
 
-  it('are one secret a line where the secrets of express-session come from a file', () => {
+  it('read one express-session secret per line of a file', () => {
     const store = { SESSION_STORE_URL: 'redis://127.0.0.1:6379', SESSION_SECRET_FILE: file('a, b\nc\n') }
     const [mode] = load({ SESSION_MODE: 'express-session', ...store }).sessions.modes
     expect(mode).toMatchObject({ secrets: ['a, b', 'c'] })

@@ -147,7 +147,7 @@ const rotations: Rotation[] = [
 describe.each(rotations)('$name from a file', ({ name, values, environment, sessions }) => {
   const [old, next] = values
 
-  it('is replaced under load with an overlap, and what the old one vouched for ends with it', async () => {
+  it('is replaced under load with an overlap, and sessions that only the old one verifies end with it', async () => {
     await start(name, [old], environment())
     const [bySession, byNewSession] = await sessions()
     expect([await statusOf(bySession), await statusOf(byNewSession)]).toEqual([200, 401])
@@ -188,7 +188,7 @@ describe('SESSION_INTROSPECTION_CLIENT_SECRET from a file', () => {
 
   afterEach(() => server.close())
 
-  it('is replaced under load: the new one is tried first, and the old one as long as the server knows only that', async () => {
+  it('is replaced under load: the new one is tried first, and the old one while the server knows only that one', async () => {
     accepted = ['the-old-one']
     await start(name, ['the-old-one'], {
       SESSION_MODE: 'introspection',
@@ -255,7 +255,7 @@ describe.skipIf(redisMissing)(`express-session from files ${redisMissing ?? ''}`
     expect(vendor.requests.map(({ headers }) => headers.email)).toEqual(['user-of-store-1@example.com'])
   })
 
-  it('REDIS_URL is replaced under load, and counts at the new place', async () => {
+  it('REDIS_URL is replaced under load, and the limits count in the new Redis', async () => {
     await start('REDIS_URL', [stores[0]!.url], { RATE_LIMIT_PER_MINUTE: '100000' })
     const fresh = { ...bearer(await signSession()), 'cache-control': 'no-cache' }
     expect(await askDuring([fresh], () => rotate('REDIS_URL', [stores[1]!.url]))).toEqual(new Set([200]))

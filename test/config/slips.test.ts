@@ -36,7 +36,7 @@ describe('A value that a tool has spoiled is one fault, by name and without the 
     expect(faults.join('')).not.toContain('planted')
   })
 
-  it('but a PEM in a variable may end with a line', () => {
+  it('unless it is the line break at the end of a PEM in a variable', () => {
     expect(faultsOf({ SESSION_JWT_PUBLIC_KEY: 'planted\n' }).join('')).not.toContain('line break')
   })
 })

@@ -59,7 +59,7 @@ describe('The manifests for Kubernetes', () => {
     expect([status, stdout]).toEqual([0, ''])
   })
 
-  it('run the version of package.json, twice', () => {
+  it('run two replicas of the version in package.json', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     expect(container.image).toMatch(new RegExp(`:${version}$`))
     expect(find('Deployment').spec.replicas).toBe(2)

@@ -47,7 +47,7 @@ describe('The release workflow', () => {
     expect(context.errors.getErrors().map(String)).toEqual([])
   })
 
-  it('names every action by its commit', () => {
+  it('pins every action to a commit', () => {
     const used = [...text.matchAll(/^ +(?:- )?uses: (.+)$/gm)].map(([, action]) => action!)
     expect(used).toHaveLength(steps.filter(({ uses }) => uses !== undefined).length)
     expect(used.filter((action) => !/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action))).toEqual(

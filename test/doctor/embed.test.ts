@@ -136,7 +136,7 @@ describe('The doctor of a deployment with Access Key Embed alone', () => {
     })
   })
 
-  it('fails in allowed_origins when the preflight of /embed-token does', async () => {
+  it('fails in allowed_origins when the preflight of /embed-token fails', async () => {
     const { find } = await examineBehind((response, path) => {
       if (path === '/embed-token') response.writeHead(405).end()
     })

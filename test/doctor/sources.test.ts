@@ -118,7 +118,7 @@ describe('vendor_signin', () => {
     expect(code).toBe(1)
   })
 
-  it('fails with exit code 2 when the vendor does', async () => {
+  it('fails with exit code 2 when the vendor fails', async () => {
     sandbox.faults.set('server-error', 10)
     const { code, find } = await examine()
     expect(find('vendor_signin')).toMatchObject({
@@ -194,7 +194,7 @@ describe('session_source with forward-auth', () => {
     expect(code).toBe(exitCode)
   })
 
-  it('sends a cookie that the setting lets through', async () => {
+  it('sends a cookie that SESSION_FORWARD_COOKIES names', async () => {
     await examine({ SESSION_FORWARD_COOKIES: 'sid' })
     expect(app.received[0]?.headers.cookie).toMatch(/^sid=/)
   })
@@ -233,7 +233,7 @@ describe('session_source with tokens of a provider', () => {
     expect(code).toBe(1)
   })
 
-  it('fails when its address is that of another document, and names the kind', async () => {
+  it('fails when the address leads to another kind of document, and names that kind', async () => {
     app.answer = answerJson({ jwks_uri: `${app.origin}/jwks` })
     const { code, find } = await examine({ ...jwt(), SESSION_JWT_JWKS_URL: `${app.origin}/.well-known` })
     expect(find('session_source')).toMatchObject({

@@ -186,7 +186,7 @@ describe('An Origin that resembles an allowed one', () => {
   it('is refused if it comes in two lines, one of which is allowed', () =>
     expectRefused({ origin: [allowed, attacker] }))
 
-  it('is refused if it is the own origin with another port or a path', async () => {
+  it('is refused if it is the broker’s own origin with another port or a path', async () => {
     await expectRefused({ origin: `${own}:8080` })
     await expectRefused({ origin: `${own}/` })
     await expectRefused({ origin: 'ftp://broker.example' })
@@ -278,7 +278,7 @@ describe('CORS', () => {
     expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([])
   })
 
-  it('answers OPTIONS of the own origin with only Allow', async () => {
+  it('answers OPTIONS from the broker’s own origin with only Allow', async () => {
     const answer = await ask({ origin: own, 'sec-fetch-site': 'same-origin' }, 'OPTIONS')
     expect(answer).toMatchObject({ status: 204, body: '' })
     expect(answer.headers.allow).toBe('POST, OPTIONS')
@@ -286,7 +286,7 @@ describe('CORS', () => {
 })
 
 describe('Without ALLOWED_ORIGINS', () => {
-  it('lets only the own origin pass', async () => {
+  it('lets only the broker’s own origin pass', async () => {
     const alone = await startBroker({ WIDGET_BASE_URL: vendor.url, ALLOWED_ORIGINS: '' })
     const from = (origin: string) => alone.askToken({ origin })
     expect((await from(allowed)).status).toBe(403)

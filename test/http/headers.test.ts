@@ -80,7 +80,7 @@ describe('Every header of an answer', () => {
     ['an unknown path', 'GET', '/nowhere', { ...data, ...problem }],
     ['a refused method', 'POST', '/healthz', { ...data, ...problem, allow: 'GET, HEAD' }],
     ['a missing session', 'POST', '/widget-token', { ...data, ...problem, ...challenge, vary: 'Origin' }],
-  ])('of %s is one that we mean', async (_what, method, path, expected) => {
+  ])('of %s is intended', async (_what, method, path, expected) => {
     const { headers } = await send(broker.port, { method, path })
     const meant = Object.entries(headers).filter(
       ([name]) => !passing.has(name) && !name.startsWith('ratelimit'),

@@ -123,7 +123,7 @@ describe('The log', () => {
     ['an address with a zone', 'fe80::1%eth0"}', '127.0.0.1'],
     ['nothing', '', '127.0.0.1'],
     ['a hundred addresses', Array(100).fill('203.0.113.9').join(', '), '203.0.113.9'],
-  ])('of a listed proxy believes %s', async (_what, forwarded, clientIp) => {
+  ])('reads X-Forwarded-For of a listed proxy with %s', async (_what, forwarded, clientIp) => {
     const behind = await startBroker({ TRUST_PROXY: '127.0.0.0/8', LOG_LEVEL: 'debug' })
     await send(behind.port, {
       path: '/healthz',

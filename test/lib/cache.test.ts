@@ -11,7 +11,7 @@ function rememberedOf(count: number, weigh?: (value: number) => number): number[
 
 describe('A cache', () => {
   it.each([10, 11, 15, 20, 21, 99, 1_000])(
-    'that was given %i values knows the last ten at least and twenty at most',
+    'that was given %i values keeps at least the last ten and at most twenty',
     (count) => {
       const known = rememberedOf(count)
       const last = Array.from({ length: 10 }, (_, index) => count - 1 - index)

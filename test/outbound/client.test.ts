@@ -186,7 +186,7 @@ describe.skipIf(ipv6Missing)(`A host with several addresses ${ipv6Missing ?? ''}
 describe('A connection', () => {
   afterEach(() => void vi.useRealTimers())
 
-  it('is replaced after a minute of use, so that a change of DNS is followed', async () => {
+  it('is replaced after a minute of use, so that DNS changes are followed', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     vendor = await startRawVendor()
     open({ maxConnections: 1 })

@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net'
 import { listen, portOf } from './listen.ts'
 
 /**
- * A stand-in of a Redis that answers every command with this reply (RESP): for the errors of clusters and of other
+ * A stand-in for a Redis that answers every command with this reply (RESP): for the errors of clusters and of other
  * states that a single server never has.
  */
 export async function startRespServer(reply: string): Promise<string> {

@@ -123,7 +123,7 @@ describe('An open circuit', () => {
     expect(changes).toEqual([true, false])
   })
 
-  it('prefers, for half a second, a user whose last call did not fail as the probe', async () => {
+  it('prefers as its probe, for half a second, a user whose last call did not fail', async () => {
     nowMs += 5_499
     expect(await call('user-0')).toBe('circuit_open')
     expect(await call('another')).toBe('success')

@@ -165,7 +165,7 @@ describe('A vendor that cannot be reached', () => {
   })
 
   it.skipIf(opensslMissing)(
-    'because its certificate is its own is a problem for the operator, and it receives no request',
+    'because its certificate is self-signed is a problem for the operator, and receives no request',
     async () => {
       vendor = await startRawVendor(giveToken, certificates.selfSigned)
       broker = await startBroker({ WIDGET_BASE_URL: vendor.url })
@@ -176,7 +176,7 @@ describe('A vendor that cannot be reached', () => {
     },
   )
 
-  it('because it accepts no more connections ends at the deadline', async () => {
+  it('because it accepts no more connections is given up at the deadline', async () => {
     const full = await startFullListener()
     vendor = await startRawVendor()
     broker = await startBroker({ WIDGET_BASE_URL: full.url, VENDOR_TIMEOUT_MS: '3000' })

@@ -206,7 +206,7 @@ describe('The second key', () => {
 })
 
 describe('A refused key', () => {
-  it('has an error line of its own with its id, once a minute, however many requests there are', async () => {
+  it('causes one error line a minute with its id, however many requests there are', async () => {
     await start('widget-key-a')
     take()
     for (let mint = 0; mint < 5; mint += 1) {

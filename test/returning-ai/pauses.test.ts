@@ -73,7 +73,7 @@ describe('The pause of a key', () => {
     expect(enter('dan')).toBe('ok')
   })
 
-  it('is not used up by a look at it', () => {
+  it('is not used up by a check alone', () => {
     nowMs += 5_000
     pauses.check(asCaller('cem'))
     expect(enter('cem')).toBe('ok')

@@ -44,7 +44,7 @@ describe("The SDK's auth-url at /widget-token", () => {
     expect(vendor.requests).toEqual([])
   })
 
-  it('answers a foreign origin 403', async () => {
+  it('answers a foreign origin with 403', async () => {
     const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
     expect(await post(foreign)).toMatchObject({ status: 403, code: 'origin_not_allowed' })
   })

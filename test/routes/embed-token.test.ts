@@ -76,7 +76,7 @@ describe('POST /embed-token', () => {
     expect(vendor.requests).toEqual([])
   })
 
-  it('mints for each request, also at the same time, and shares none', async () => {
+  it('mints a token for each request, even for simultaneous ones, and shares none', async () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => ask()))
     expect(new Set(answers.map(({ body }) => body.embedToken)).size).toBe(5)
     expect(api.requests).toHaveLength(5)
@@ -109,7 +109,7 @@ describe('POST /embed-token', () => {
     expect(api.requests).toEqual([])
   })
 
-  it('takes the life of the token where the vendor does not state it', async () => {
+  it('takes the lifetime from the token if the vendor does not state it', async () => {
     api.answerWith(async (response) => {
       const data = { embedToken: await mintVendorToken('ada@example.com', 120) }
       response.end(JSON.stringify({ data }))

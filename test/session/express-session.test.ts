@@ -95,7 +95,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await other.ask([['Cookie', cookie]])).toMatchObject({ status: 401, outcome: 'session_unknown' })
     })
 
-    test('A cookie signed with a retired secret is taken while that secret is listed', async () => {
+    test('A cookie signed with a retired secret is accepted while that secret is listed', async () => {
       const shop = await openShopHere({ secret: ['old-secret'] })
       const cookie = await shop.signIn('ada@example.com')
       const rotating = await openStoreDoor({ secrets: ['new-secret', 'old-secret'] })
@@ -151,7 +151,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
   })
 
   describe('the end of a session', () => {
-    test('A session that visits prolong lives on, although its stored cookie says that it has expired', async () => {
+    test('A session that visits prolong stays valid, although its stored cookie says that it has expired', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       await changeStored((stored) => (stored.cookie.expires = anHourAgo))
@@ -162,14 +162,14 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 200 })
     })
 
-    test('A session whose key has run out is refused', async () => {
+    test('A session whose key has expired is refused', async () => {
       const [shop, door] = await Promise.all([openShopHere(), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       await admin.pExpireAt(await findKey(), Date.now() - 1)
       expect(await door.ask([['Cookie', cookie]])).toMatchObject({ status: 401, code: 'session_invalid' })
     })
 
-    test('Where keys have no end, the stored cookie says when the session has expired', async () => {
+    test('If keys do not expire, the stored cookie says when the session expires', async () => {
       const [shop, door] = await Promise.all([openShopHere({ disableTTL: true }), openStoreDoor()])
       const cookie = await shop.signIn('ada@example.com')
       expect(await admin.pTTL(await findKey())).toBe(-1)
@@ -226,7 +226,7 @@ describe.skipIf(redisMissing)(`express-session with a real Redis ${redisMissing 
       expect(await monitor.read()).not.toContainEqual(expect.stringMatching(/"(GET|PTTL)"/i))
     })
 
-    test('The watch on Redis sees the broker ask when the cookie is good', async () => {
+    test('The watch on Redis sees the broker ask when the cookie is valid', async () => {
       const [shop, door, monitor] = await Promise.all([
         openShopHere(),
         openStoreDoor(),

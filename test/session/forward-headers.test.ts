@@ -105,7 +105,7 @@ describe('An answer without these headers', () => {
   })
 })
 
-describe('An answer whose headers are no single claim', () => {
+describe('An answer whose headers are unusable as claims', () => {
   it.each<[string, Record<string, string | string[]>, string]>([
     ['no email', { 'Remote-User': 'ada' }, 'email_missing'],
     ['a list of emails', { ...ada, 'Remote-Email': 'ada@example.com,eve@example.com' }, 'email_list'],

@@ -118,7 +118,7 @@ describe('An answer is remembered for the same question alone', () => {
     expect(await countQuestions([[session, agent], [session, agent], lines], changes)).toBe(2)
   })
 
-  it('as long as one browser comes from few addresses in turn', async () => {
+  it('even if one browser alternates between a few addresses', async () => {
     const changes = { TRUST_PROXY: '127.0.0.1' }
     expect(await countQuestions([1, 2, 3, 4, 1, 2, 3, 4].map(from), changes)).toBe(4)
     await ask(...from(5))
@@ -126,7 +126,7 @@ describe('An answer is remembered for the same question alone', () => {
     expect(app.received).toHaveLength(6)
   })
 
-  it('and what it does not carry makes no difference', async () => {
+  it('and headers that are not part of it make no difference', async () => {
     const other = [session, agent, ['Accept-Language', 'fr'], ['X-Forwarded-Host', 'evil.example']] as const
     expect(await countQuestions([[session, agent], other])).toBe(1)
   })

@@ -67,7 +67,7 @@ const noCache = { 'Cache-Control': 'no-cache' }
 /** Waits until the app has been asked so many questions. */
 const untilAsked = (count: number) => vi.waitFor(() => expect(app.received).toHaveLength(count))
 
-describe('A slow yes', () => {
+describe('A slow acceptance', () => {
   it.each<[string, Record<string, string>]>([
     ['the same browser', {}],
     ['another browser', { 'User-Agent': 'another' }],

@@ -42,7 +42,7 @@ describe('access tokens of an OpenID provider', () => {
   })
 
   it.each(algorithms)(
-    'by %s outlive a rotation, and those of the new key are seen at once',
+    'by %s stay valid after a rotation, and those of the new key are accepted at once',
     async (algorithm) => {
       door = await openDoor([createJwt()])
       const before = await provider.signIn('ann@example.com', algorithm)

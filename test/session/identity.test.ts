@@ -182,11 +182,11 @@ describe('email_verified', () => {
     expect(said(value)).toThrow(refused)
   })
 
-  it.each([true, 'true'])('lets an email pass when it must say so and is %j', (value) => {
+  it.each([true, 'true'])('lets an email pass when it is required and is %j', (value) => {
     expect(said(value, true)()).toBe(ann.email)
   })
 
-  it.each([undefined, false, 'false', null])('refuses an email when it must say so and is %j', (value) => {
+  it.each([undefined, false, 'false', null])('refuses an email when it is required and is %j', (value) => {
     expect(said(value, true)).toThrow(refused)
   })
 
@@ -209,7 +209,7 @@ describe('email_verified', () => {
     expect(identify({ ...claims, email: 'x@y' }, policy).email).toBe(ann.email)
   })
 
-  it('says nothing of a claim with another name', () => {
+  it('says nothing about a claim with another name', () => {
     const claims = { preferred_username: ann.email, email_verified: false }
     const policy = { emailClaims: ['email', 'preferred_username'] }
     expect(identify(claims, policy).email).toBe(ann.email)

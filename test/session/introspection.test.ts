@@ -70,14 +70,14 @@ describe('The question', () => {
     expect(Object.keys(headers).sort()).toEqual(sent)
   })
 
-  it('has the client credentials form-encoded, as RFC 6749 §2.3.1 requires', async () => {
+  it('sends the client credentials form-encoded, as RFC 6749 §2.3.1 requires', async () => {
     const door = await open({ clientId: 'a:b c', clientSecrets: ['p+q%\u00e9'] })
     await door.ask(bearer('opaque'))
     const [, credentials = ''] = server.received[0]?.headers.authorization?.split(' ') ?? []
     expect(Buffer.from(credentials, 'base64').toString()).toBe('a%3Ab+c:p%2Bq%25%C3%A9')
   })
 
-  it('tries the client secret once more without form-encoding where the server refuses it, and remembers what works', async () => {
+  it('tries the client secret once more without form-encoding if the server refuses it, and remembers what works', async () => {
     const sent: string[] = []
     server.answer = (request, response) => {
       const [, credentials = ''] = request.headers.authorization?.split(' ') ?? []
@@ -274,7 +274,7 @@ describe('An outage', () => {
     expect(await door.ask(bearer('opaque'))).toMatchObject({ status: 503, outcome: 'connect_refused' })
   })
 
-  it('is none when one connection was reset: the question is asked once more', async () => {
+  it('does not follow from one reset connection, because the question is asked once more', async () => {
     server.answer = (request, response) => {
       if (server.received.length === 1) response.destroy()
       else answerJson(good)(request, response)

@@ -301,7 +301,7 @@ describe('An outage of the provider', () => {
     expect(await door.ask(bearer(createToken()))).toMatchObject({ status: 503, outcome: 'connect_refused' })
   })
 
-  it('is no outage when one connection was reset', async () => {
+  it('does not follow from one reset connection', async () => {
     provider.answer = (request, response) => {
       if (provider.received.length === 1) response.destroy()
       else answerJson(keySet)(request, response)
@@ -328,7 +328,7 @@ describe('An outage of the provider', () => {
     expect(await holds(await jwks.current(), 'RS256')).toBe(true)
   })
 
-  it('does not touch tokens whose key is held, for an hour at most', async () => {
+  it('does not affect tokens whose key is cached, for at most an hour', async () => {
     const jwks = createClocked()
     await jwks.current()
     provider.answer = failing
@@ -340,7 +340,7 @@ describe('An outage of the provider', () => {
     await expect(jwks.current()).rejects.toMatchObject({ code: 'session_source_unavailable' })
   })
 
-  it('turns an unknown key into 503, but neither a forgery nor a valid token', async () => {
+  it('makes an unknown key a 503, but neither a forged nor a valid token', async () => {
     await door.ask(bearer(createToken()))
     provider.answer = failing
     const unknown = await door.ask(strange('next'))

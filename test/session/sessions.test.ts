@@ -104,7 +104,7 @@ describe('The chain of modes', () => {
     expect(second.asked).toEqual([])
   })
 
-  it('refuses a request without a credential with a challenge without an error, as RFC 6750 §3 requires', async () => {
+  it('refuses a request without a credential with a challenge that names no error, as RFC 6750 §3 requires', async () => {
     const sessions = createSessions([createVerifier(), createOther()], identify)
     await expect(sessions.verify(requestWith({}), stay)).rejects.toMatchObject({
       code: 'session_missing',
@@ -122,7 +122,7 @@ describe('The chain of modes', () => {
 })
 
 describe('A source that hangs', () => {
-  it('is asked at most 1,024 questions at once by two networks: a third gets overloaded until one ends', async () => {
+  it('is asked at most 1,024 questions at once by two networks: a third network gets overloaded until one ends', async () => {
     const ends: (() => void)[] = []
     const verify = () =>
       new Promise<VerifiedClaims>((resolve) => {
@@ -142,7 +142,7 @@ describe('A source that hangs', () => {
     await Promise.all(asked)
   })
 
-  it('gives overloaded to a question that waited for its turn until the deadline', async () => {
+  it('answers overloaded to a question that waited for its turn until the deadline', async () => {
     const sessions = createSessions([createVerifier({ verify: hanging })], identify, {
       timeoutMs: 50,
       excessOf: limited,
@@ -180,7 +180,7 @@ describe('What was verified', () => {
     expect(await askAt(createVerifier({ rememberMs: 0 }), [0, 0])).toEqual([1, 2])
   })
 
-  it('is never a refusal, so that a sign-in under the same cookie works at once', async () => {
+  it('does not include refusals, so that a sign-in under the same cookie works at once', async () => {
     const verdicts = [refusing, refusing, () => Promise.resolve({ claims: { email: 'ann@example.com' } })]
     const sessions = createSessions([createVerifier({ verify: () => verdicts.shift()!() })], identify)
     for (let asked = 0; asked < 2; asked += 1)
@@ -224,7 +224,7 @@ describe('What was verified', () => {
     expect(await emailOf(sessions.verify(withCredential('shared'), stay))).toBe('bob@example.com')
   })
 
-  it('is never an outage: the next request asks again', async () => {
+  it('does not include outages: the next request asks again', async () => {
     expect(await askAt(createVerifier({ verify: failing }), [0, 0])).toEqual([1, 2])
   })
 

@@ -51,7 +51,7 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     return { status, body, emails: vendor.requests.map((request) => request.headers.email) }
   }
 
-  test('The user whom nginx has asked about gets a token', async () => {
+  test('The user whom nginx has verified gets a token', async () => {
     const answer = await ask(`${nginx.origin}/widget-token`, cookie)
     expect([answer.status, answer.emails]).toEqual([200, ['ada@example.com']])
   })
@@ -92,7 +92,7 @@ describe.skipIf(nginxMissing)(`nginx with auth_request in front ${nginxMissing ?
     expect(answer.body).toContain('session_missing')
   })
 
-  test('A request around nginx, from the same address, is refused without the proof', async () => {
+  test('A request that bypasses nginx, from the same address, is refused without the proof', async () => {
     const forged = ['X-Forwarded-Email', 'eve@example.com'] as const
     const answer = await ask(`${broker.url}/widget-token`, forged)
     expect([answer.status, answer.emails]).toEqual([401, []])

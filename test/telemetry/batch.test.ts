@@ -20,7 +20,7 @@ describe('A batch', () => {
     expect(done).toEqual([1])
   })
 
-  it('accepts work from its own work', () => {
+  it('accepts new work while it does its work', () => {
     const done: number[] = []
     const batch = createBatch({ size: 2 })
     batch.add(() => batch.add(() => done.push(2)))

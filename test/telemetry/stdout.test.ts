@@ -27,7 +27,7 @@ describe('Standard output', () => {
     expect(await numbersWritten(count, end)).toEqual(Array.from({ length: count }, (_, number) => number))
   })
 
-  it('has every line before a fatal one and that one, once it is flushed', async () => {
+  it('has every line up to and including a fatal one once it is flushed', async () => {
     const end = 'logger.fatal({ number: 20_000 }); logger.flush(() => process.exit(1))'
     const failed = await numbersWritten(20_000, end).catch((error: { stdout: string }) => error.stdout)
     expect(failed).toContain('"number":20000')

@@ -74,7 +74,7 @@ describe('The trace of a caller', () => {
     expect(await trace(byForwardAuth, header)).toEqual({ atSource: undefined, traceId: undefined })
   })
 
-  it('does not make the broker ask the source once more', async () => {
+  it('causes no additional request to the session source', async () => {
     const remembering = await startBroker({
       WIDGET_BASE_URL: vendor.url,
       SESSION_MODE: 'forward-auth',

@@ -29,7 +29,7 @@ describe('The tripwire of the log', () => {
     expect(parse(guard(lines.map(toLine).join('')))).toEqual([{ number: 1 }, alarm, { number: 3 }])
   })
 
-  it('keeps who made a request whose id is a secret, but no field that holds a secret itself', () => {
+  it('keeps the fields that say who sent a request, except those that contain a secret', () => {
     const { guard } = createTripwire([secret])
     const line = { requestId: secret, event: 'token_issued', subject: 'ann', clientIp: secret, other: 1 }
     expect(parse(guard(toLine(line)))).toEqual([
