@@ -49,11 +49,12 @@ const refusalsPerMint = 10
 export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptions): RateLimits {
   const redis = redisUrl === undefined ? undefined : createRedis({ url: redisUrl, timeoutMs: redisTimeoutMs })
   const notice = createStoreNotice(logger)
-  const counterOf = (name: string) => createCounter(name, redis, notice)
+  const limitOf = (name: LimitName, quota: number) =>
+    createLimit(name, quota, createCounter(name, redis, notice))
   return {
-    mints: createLimit('user', perMinute, counterOf('user')),
-    freshQuestions: createLimit('session', perMinute, counterOf('session')),
-    refusals: createRefusalLimit(createLimit('address', perMinute * refusalsPerMint, counterOf('address'))),
+    mints: limitOf('user', perMinute),
+    freshQuestions: limitOf('session', perMinute),
+    refusals: createRefusalLimit(limitOf('address', perMinute * refusalsPerMint)),
     useRedis(url) {
       if (url !== undefined) redis?.moveTo(url)
     },
@@ -61,7 +62,11 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
   }
 }
 
-function createCounter(name: string, redis: Redis | undefined, notice: ReturnType<typeof createStoreNotice>) {
+function createCounter(
+  name: LimitName,
+  redis: Redis | undefined,
+  notice: ReturnType<typeof createStoreNotice>,
+) {
   const fallback = createLocalCounter({ windowMs, maxKeys })
   if (redis === undefined) return fallback
   return createSharedCounter({ redis, windowMs, prefix: `token-broker:${name}:`, fallback, notice })

@@ -18,18 +18,19 @@ interface DiscoveryOptions {
 const maxBytes = 256 * 1024
 
 /**
- * Finds the address of an endpoint. For an issuer, it uses OpenID Connect Discovery 1.0 §4: the document is
- * requested when first needed, and kept like a key set. Rejects with `session_source_unavailable`.
+ * Finds the address of an endpoint. For an issuer, it is in a field of the discovery document (OpenID Connect
+ * Discovery 1.0 §4), which is requested when first needed, and kept like a key set. Rejects with
+ * `session_source_unavailable`.
  */
 export function createLocator(
   endpoint: Endpoint,
-  name: string,
+  field: string,
   options: DiscoveryOptions,
 ): () => Promise<URL> {
   if ('url' in endpoint) return () => Promise.resolve(endpoint.url)
   const { issuer } = endpoint
   const address = createRefreshed(
-    async () => readAddress(await fetchDocument(issuer, options), name, issuer, options),
+    async () => readAddress(await fetchDocument(issuer, options), field, issuer, options),
     () => performance.now(),
   )
   return async () => (await address.current()).value
@@ -50,10 +51,10 @@ async function fetchDocument(issuer: string, { client, timeoutMs }: DiscoveryOpt
 }
 
 /** Another issuer's document would have its keys accepted for ours (§4.3). */
-function readAddress(document: unknown, name: string, issuer: string, options: DiscoveryOptions): URL {
+function readAddress(document: unknown, field: string, issuer: string, options: DiscoveryOptions): URL {
   if (!isRecord(document)) throw sourceUnavailable('discovery_not_a_document')
   if (document.issuer !== issuer) throw sourceUnavailable('discovery_issuer_differs')
-  const address = document[name]
+  const address = document[field]
   if (typeof address !== 'string') throw sourceUnavailable('discovery_address_missing')
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !isAllowed(url, issuer, options))

@@ -69,9 +69,9 @@ function isSigned({ headers, body }: OutboundAnswer): boolean {
   )
 }
 
-function isFor(audience: unknown, audiences: readonly string[]): boolean {
+function isFor(aud: unknown, audiences: readonly string[]): boolean {
   if (audiences.length === 0) return true
-  const named: unknown[] = Array.isArray(audience) ? audience : [audience]
+  const named: unknown[] = Array.isArray(aud) ? aud : [aud]
   return named.some((one) => typeof one === 'string' && audiences.includes(one))
 }
 
