@@ -143,7 +143,7 @@ function appUrlOf({ sessions }: Config): URL | undefined {
   return undefined
 }
 
-/** Warns of a choice that the operator may have made long ago. */
+/** At each start, because the operator may have chosen it long ago. */
 function warnOfUnverifiedEmails(logger: Logger): void {
   const advice =
     'With SESSION_REQUIRE_VERIFIED_EMAIL=false, a user who can choose any email at the session source ' +

@@ -50,7 +50,7 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
     void broker.lifecycle.idle().then(() => server.closeAllConnections())
   }
 
-  /** Answers the waiting requests with 503 instead of a reset, and lets that leave before the sockets are cut. */
+  /** Answers the waiting requests with 503 instead of a reset, and sends it before the sockets are cut. */
   function endNow(): void {
     exitCode = 1
     logger.warn({ event: 'shutdown_timeout' })
@@ -70,9 +70,9 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
 }
 
 /**
- * Proceeds when no connection is waiting to be accepted. Node accepts one in each turn of its event loop, and the kernel
- * resets those that still wait when the listener closes. So this waits for a turn that accepted none and was too short
- * for another one to arrive.
+ * Proceeds when no connection is waiting to be accepted. Node accepts one in each turn of its event loop, and the
+ * kernel resets those that still wait when the listener closes. So this waits for a turn that accepted none and
+ * was too short for another one to arrive.
  */
 function whenNobodyWaits(server: Server, proceed: () => void): void {
   const giveUpAt = performance.now() + lingerMs

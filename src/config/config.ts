@@ -77,8 +77,8 @@ function entryOf([, index]: readonly PropertyKey[], value = ''): string {
 }
 
 /**
- * In a file each line is one secret, commas included: the line break tells the field of the list which of the
- * two it has.
+ * A file has one secret a line, each of which may contain commas. A variable has a comma-separated list. The
+ * added line break tells the field which of the two it reads.
  */
 function endSecretLines(values: Environment): Environment {
   const { SESSION_SECRET: list, SESSION_SECRET_FILE: file } = values

@@ -13,7 +13,7 @@ export interface IssuedToken {
 
 /** One way to a vendor token: a door of the vendor with one key ring. */
 export interface TokenIssuer {
-  /** Different for each door and key ring. Empty for the usual ring, which adds nothing to the key of a token. */
+  /** Different for each door and key ring: part of the key under which a token is kept. */
   name: string
   door: 'signin' | 'access_key'
   /**

@@ -6,7 +6,6 @@ import { createExactRouter, only, refuseUnknownPath } from '../http/router.ts'
 import { writeProblem } from '../http/write-problem.ts'
 import type { Lifecycle } from '../http/lifecycle.ts'
 import type { Logger } from '../telemetry/logger.ts'
-
 import { answerHealthz, answerReadyz } from './probes.ts'
 
 interface AdminDependencies {

@@ -6,7 +6,7 @@ import { refuseToken, type PlacedToken, type TokenCheck } from './jwt-token.ts'
 
 /**
  * Verifies a token by the keys that its provider publishes, and looks for newer ones if none of them fits.
- * Fetches keys only for a token with the form and the algorithm of a valid one, so that garbage costs no fetch.
+ * Fetches keys only for a token with the form and the algorithm of a valid one: garbage costs no fetch.
  */
 export function verifyByKeySet(token: PlacedToken, jwks: Jwks, check: TokenCheck): Promise<JWTPayload> {
   let set: KeySet | undefined

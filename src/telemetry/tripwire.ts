@@ -59,8 +59,8 @@ function createAlarm(line: string, sought: Iterable<string>): string {
 }
 
 /**
- * Who made the request, and what it was. Otherwise those who know a secret could hide their requests by using it as
- * the request id.
+ * Who made the request, and what it was. Without these fields, an attacker who knows a secret could hide a
+ * request by using the secret as the request id.
  */
 const harmless = ['event', 'method', 'route', 'status', 'code', 'door', 'subject', 'clientIp']
 

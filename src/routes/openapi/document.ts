@@ -22,8 +22,8 @@ interface ApiOptions {
 }
 
 /**
- * `GET /openapi.json`: the routes of this broker, as it is configured. Built at the first request, because it takes
- * 10 ms, a fortieth of the start.
+ * `GET /openapi.json`: the routes of this broker, as it is configured. Built at the first request, because it
+ * takes 10 ms, a fortieth of the start.
  */
 export function answerOpenApi(options: ApiOptions): RequestHandler {
   let serve: RequestHandler | undefined
