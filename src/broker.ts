@@ -130,7 +130,7 @@ function pageOptions(config: Config, signInForm: boolean): PageOptions {
   }
 }
 
-/** On it, replicas learn that another has verified a session again. Undefined if they remember none. */
+/** On this channel, replicas tell each other of sessions verified again. Undefined if they remember none. */
 function createReplicaChannel(verifiers: readonly SessionVerifier[], { rateLimit }: Config, logger: Logger) {
   const remembers = verifiers.some((verifier) => verifier.remote && verifier.rememberMs > 0)
   if (rateLimit.redisUrl === undefined || !remembers) return undefined

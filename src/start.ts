@@ -19,7 +19,7 @@ import { createShutdown } from './shutdown.ts'
  */
 const backlog = 4_096
 
-/** How long the reader of the log has to take the last lines. */
+/** How long the process waits for the reader of the log to take the last lines. */
 const flushTimeoutMs = 500
 
 const checksOnly = asksForCheckOrExit(process.argv.slice(2))

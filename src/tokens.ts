@@ -34,7 +34,7 @@ interface TokensOptions {
   metrics?: Metrics
   /** How long a token without expiry is reused; 0 reuses none. */
   cacheMs: number
-  /** How many tokens of usual length are remembered at least. */
+  /** At least this many tokens of usual length are remembered. */
   maxTokens?: number
 }
 

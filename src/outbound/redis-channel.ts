@@ -24,7 +24,7 @@ export interface Channel {
 interface ChannelOptions {
   url: string
   name: string
-  /** Of connecting, publishing, and the answer to a ping. */
+  /** The deadline for connecting, for publishing, and for the answer to a ping. */
   timeoutMs: number
   logger: Logger
 }

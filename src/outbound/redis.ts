@@ -145,7 +145,7 @@ export function openClient({ createClient }: Library, url: string, timeoutMs: nu
     commandOptions: { timeout: 0 },
     socket: { connectTimeout: Math.min(timeoutMs, maxConnectMs), reconnectStrategy: false },
   })
-  // Each fault reaches the one who asked; without a listener it would also end the process.
+  // The caller of each command gets its fault. Without a listener, it would also end the process.
   client.on('error', () => undefined)
   client.unref()
   return client

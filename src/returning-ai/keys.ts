@@ -18,7 +18,7 @@ export interface KeyRings {
   of(widgetType: string | undefined): KeyRing
   /** The widget types that have a key of their own. */
   types(): string[]
-  /** Puts other keys in the place of those that are in use. */
+  /** Replaces the keys that are in use. */
   replace(keys: ConfiguredKeys): void
 }
 

@@ -2,7 +2,7 @@ import type { OutcomeOf } from '../outcomes.ts'
 import { Problem } from '../problems.ts'
 
 /**
- * What bounds a call: its end on the monotonic clock, waiting, attempts and back-off included, and its
+ * What bounds a call: its end on the monotonic clock, including waiting, attempts and back-off, and its
  * caller.
  */
 export interface CallBounds {

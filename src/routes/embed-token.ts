@@ -4,8 +4,8 @@ import type { EmbedTokenAnswer } from './answers.ts'
 import { createTokenHandler, type TokenRouteDependencies } from './token-request.ts'
 
 /**
- * `POST /embed-token`: a token for the vendor's SDK, which may take each only once. So each request is a mint
- * of its own.
+ * `POST /embed-token`: a token for the vendor's SDK, which may accept each token only once. So each request
+ * mints its own.
  */
 export function issueEmbedToken(
   dependencies: TokenRouteDependencies,

@@ -62,8 +62,8 @@ export function createExpressSessionVerifier(
 }
 
 /**
- * An old cookie of a parent domain may come along: only those count that the app signed, where there is one.
- * Two of these that name different sessions are refused.
+ * A browser may also send an old cookie of a parent domain. If the app signed any of the cookies, only signed
+ * ones count. Two of these that name different sessions are refused.
  */
 function chooseCookie(cookies: readonly string[], secrets: readonly string[]): string | undefined {
   const signed = cookies.filter((cookie) => findSigned(cookie, secrets) !== undefined)

@@ -38,7 +38,7 @@ export function judgeIdentifiers(
   return { values }
 }
 
-/** The same for a user of whom only the email is known. */
+/** The same for a user whose email alone is known. */
 export function identifiersOfEmail(
   email: string,
   identifiers: readonly Identifier[],

@@ -18,7 +18,7 @@ export interface Session {
   mode: string
   subject: string
   email: EmailVerdict
-  /** What Access Key Embed tells the vendor, where that is configured. */
+  /** What Access Key Embed tells the vendor, if it is configured. */
   identifiers?: IdentifiersVerdict
   expiresAt?: number
 }
@@ -27,7 +27,7 @@ export interface IdentityPolicy extends EmailPolicy {
   /** The claims that may hold the stable user id: the first that is present decides. */
   subjectClaims: readonly string[]
   subjectKey: string
-  /** The user identifiers of Access Key Embed, where that is configured. */
+  /** The user identifiers of Access Key Embed, if it is configured. */
   identifiers?: readonly Identifier[]
 }
 

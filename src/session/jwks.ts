@@ -29,7 +29,7 @@ export interface Jwks {
    * Throws `session_source_unavailable` while the broker cannot know.
    */
   lookFor(header: TokenHeader, known: KeySet): Promise<KeySet | undefined>
-  /** Keys that are newer than `known`, as far as it may ask for them now. Undefined if it may not. */
+  /** Keys that are newer than `known`. Undefined if the broker may not ask for them now. */
   newerThan(known: KeySet): Promise<KeySet | undefined>
 }
 

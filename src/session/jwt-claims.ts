@@ -5,11 +5,11 @@ import { sessionInvalid } from './credential.ts'
 /** For whom a token may have been issued. */
 export interface PartyRules {
   /**
-   * The `azp` claim must be one of them, where any is named: for providers whose session tokens have no
+   * The `azp` claim must be one of them, if any is named: for providers whose session tokens have no
    * audience.
    */
   authorizedParties?: readonly string[]
-  /** Whether a session cookie without `azp` passes: Clerk leaves the claim out when a document asks. */
+  /** Whether a session cookie without `azp` passes: Clerk omits it from a token for a page load. */
   authorizedPartyOptional?: boolean
 }
 

@@ -106,7 +106,7 @@ async function verifyBySet(token: string, find: FindKey, options: JWTVerifyOptio
 type Keys = Iterable<VerificationKey> | AsyncIterable<VerificationKey>
 
 /**
- * Several keys fit where a set lists one twice or reuses a `kid`, where the token names none, and during a
+ * Several keys fit if a set lists one twice or reuses a `kid`, if the token names none, and during a
  * rotation.
  */
 async function verifyByAny(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTPayload> {
@@ -125,7 +125,7 @@ async function verifyByAny(token: string, keys: Keys, options: JWTVerifyOptions)
   throw failure ?? new JWSSignatureVerificationFailed()
 }
 
-/** Everything of jose's but a wrong signature: another key would not change it. */
+/** Any error of jose's except a wrong signature: another key would not change it. */
 function isAboutToken(error: unknown): boolean {
   return error instanceof JOSEError && !(error instanceof JWSSignatureVerificationFailed)
 }
