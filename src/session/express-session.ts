@@ -4,11 +4,11 @@ import { isRecord, parseJson } from '../lib/json.ts'
 import { createRedis, type Redis } from '../outbound/redis.ts'
 import type { RedisFault } from '../outbound/redis-fault.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { SessionVerifier } from './sessions.ts'
 import { ambiguous, readCookies, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
 import { createFieldsNotice } from './fields-notice.ts'
 import { namesUser, type ClaimNames } from './identity.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 export interface ExpressSessionSettings {
   /** The Redis in which the customer's app keeps its sessions (`redis://` or `rediss://`). */

@@ -6,7 +6,7 @@ import { createAnswerReader } from './forward-answer.ts'
 import { createCircumstancesReader, readForwarded, type QuestionHeaders } from './forward-question.ts'
 import { claimsOf, type ClaimNames } from './identity.ts'
 import { pickRenewedCookies } from './renewed-cookies.ts'
-import type { SessionVerifier } from './sessions.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 export interface ForwardAuthSettings {
   /** The customer's own "who am I" endpoint. Nothing in a request can change it. */

@@ -3,12 +3,12 @@ import { clockToleranceSeconds, toMonotonic } from '../lib/clock.ts'
 import type { OutboundAnswer } from '../outbound/exchange.ts'
 import { isRecord } from '../lib/json.ts'
 import type { Problem } from '../problems.ts'
-import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createTokenSource, sessionInvalid, sourceUnavailable } from './credential.ts'
 import type { Claims, VerifiedClaims } from './claims.ts'
 import { nameEndpoint } from './discovery.ts'
 import { parseSourceJson } from './ask-source.ts'
 import { createAsk, type AskOptions, type IntrospectionClient } from './introspection-request.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 export interface IntrospectionSettings extends IntrospectionClient {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */

@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import type { JWTPayload } from 'jose'
 import { toMonotonic } from '../lib/clock.ts'
 import type { HttpClient } from '../outbound/client.ts'
-import type { SessionVerifier } from './sessions.ts'
 import { cookieNames, createTokenSource } from './credential.ts'
 import type { VerifiedClaims } from './claims.ts'
 import { createLocator, nameEndpoint, type Endpoint } from './discovery.ts'
@@ -17,6 +16,7 @@ import {
   type TokenRules,
   type VerificationKey,
 } from './jwt-token.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 export interface JwtSettings extends TokenRules {
   /** Where the token is: `bearer`, `cookie:NAME`, `header:NAME`. */

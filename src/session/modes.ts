@@ -2,12 +2,12 @@ import type { HttpClient } from '../outbound/client.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { isHeaderClaim } from './claims.ts'
 import type { ClaimNames } from './identity.ts'
-import type { SessionVerifier } from './sessions.ts'
 import { createExpressSessionVerifier, type ExpressSessionSettings } from './express-session.ts'
 import { createForwardAuthVerifier, type ForwardAuthSettings } from './forward-auth.ts'
 import { createIntrospectionVerifier, type IntrospectionSettings } from './introspection.ts'
 import { createJwtVerifier, type JwtSettings } from './jwt.ts'
 import { createTrustedHeaderVerifier, type TrustedHeaderSettings } from './trusted-header.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 /** What each value of `SESSION_MODE` is configured by. */
 export type ModeSettings =

@@ -4,8 +4,8 @@ import type { Channel } from '../outbound/redis-channel.ts'
 import { Problem } from '../problems.ts'
 import type { Identify, Session } from './identity.ts'
 import { createQuestionLine, type Asker } from './question-line.ts'
-import type { SessionVerifier } from './sessions.ts'
 import type { Verdicts } from './verdicts.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 /** What is asked: a credential of a request, and the verifier for it. */
 export interface Case {

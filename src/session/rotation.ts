@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { createVerifier, type ModeSettings, type Shared } from './modes.ts'
-import type { SessionVerifier } from './sessions.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 /** A verifier whose secrets can be replaced while it serves. */
 export interface RotatingVerifier extends SessionVerifier {

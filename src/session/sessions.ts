@@ -4,42 +4,10 @@ import { parseCookie } from 'cookie'
 import { Problem } from '../problems.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { asSent, sessionMissing } from './credential.ts'
-import type { VerifiedClaims } from './claims.ts'
 import type { Identify, Session } from './identity.ts'
 import { createQuestions, type Answer, type Caller, type Case, type QuestionsOptions } from './questions.ts'
 import { createVerdicts } from './verdicts.ts'
-
-/**
- * One way to verify a session. Each mode of `SESSION_MODE` is one of these, and nothing else depends on the
- * mode.
- */
-export interface SessionVerifier {
-  mode: string
-  /** Names the source and everything that decides its answer (issuer, address, audience …). */
-  id: string
-  /** How long an answer may be reused, in milliseconds. 0 asks the source each time. */
-  rememberMs: number
-  /** Whether it asks over the network. Requests with the same question then share it. */
-  remote: boolean
-  /** The cookies that it reads, or all of them. */
-  cookies: readonly string[] | 'all'
-  /** The request's credential of this kind, or undefined. Throws `bad_request` for two different ones. */
-  readCredential(request: IncomingMessage): string | undefined
-  /**
-   * What else of the request is part of a question, because the answer to the same credential may depend on
-   * it.
-   */
-  readCircumstances?(request: IncomingMessage): string
-  /** Throws `session_invalid` for a refused credential, `session_source_unavailable` for an outage. */
-  verify(
-    credential: string,
-    signal: AbortSignal,
-    circumstances?: string,
-    traceparent?: string,
-  ): Promise<VerifiedClaims>
-  /** Gives back a connection that the verifier keeps. */
-  close?(): void
-}
+import type { SessionVerifier } from './verifier.ts'
 
 export interface Sessions {
   /**

@@ -2,8 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 import { headerLines } from '../http/header-lines.ts'
-import type { SessionVerifier } from './sessions.ts'
 import { ambiguous, sessionInvalid } from './credential.ts'
+import type { SessionVerifier } from './verifier.ts'
 
 export interface TrustedHeaderSettings {
   /** The header in which the proxy names the user's email. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Problem } from '../../src/problems.ts'
-import { createSessions, type SessionVerifier } from '../../src/session/sessions.ts'
+import { createSessions } from '../../src/session/sessions.ts'
+import type { SessionVerifier } from '../../src/session/verifier.ts'
 import { createIdentify, requireEmail, type IdentityPolicy } from '../../src/session/identity.ts'
 import { send, type HeaderLines } from './exchange.ts'
 import { listen, shut } from './listen.ts'

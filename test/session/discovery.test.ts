@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createHttpClient } from '../../src/outbound/client.ts'
 import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
-import type { SessionVerifier } from '../../src/session/sessions.ts'
+import type { SessionVerifier } from '../../src/session/verifier.ts'
 import { makeCertificates, opensslMissing } from '../peers/certificates.ts'
 import { useClient } from '../peers/client.ts'
 import { openDoor, type Door } from '../peers/door.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { SessionVerifier } from '../../src/session/sessions.ts'
+import type { SessionVerifier } from '../../src/session/verifier.ts'
 import { createIntrospectionVerifier } from '../../src/session/introspection.ts'
 import { createJwtVerifier } from '../../src/session/jwt.ts'
 import { useClient } from '../peers/client.ts'
