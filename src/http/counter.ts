@@ -1,7 +1,7 @@
 import { createCache } from '../lib/cache.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Redis } from '../outbound/redis.ts'
-import { RedisFault } from '../outbound/redis-fault.ts'
+import { onChange, type Notice, type RedisFault } from '../outbound/redis-fault.ts'
 
 /** How often a key was counted in its window, including this time, and how long the window still lasts. */
 export interface Count {
@@ -38,7 +38,7 @@ interface SharedOptions {
   prefix: string
   /** Counts while Redis is unreachable. */
   fallback: Counter
-  notice: (fault?: RedisFault) => void
+  notice: Notice
 }
 
 // Redis runs a script as one step, so no count is left without an expiry if a process dies in between.
@@ -73,12 +73,9 @@ export function createSharedCounter(options: SharedOptions): Counter {
 }
 
 /** Logs once that the shared counts are unreachable, and once that they are back. */
-export function createStoreNotice(logger: Logger): (fault?: RedisFault) => void {
-  let shared = true
-  return function noticeChange(fault) {
-    if (shared === (fault === undefined)) return
-    shared = !shared
+export function createStoreNotice(logger: Logger): Notice {
+  return onChange((fault) => {
     if (fault === undefined) logger.info({ event: 'rate_limit_store', counting: 'shared' })
     else logger.warn({ event: 'rate_limit_store', counting: 'local', outcome: fault.outcome })
-  }
+  })
 }

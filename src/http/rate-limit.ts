@@ -9,6 +9,7 @@ import {
 import { createCache } from '../lib/cache.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Problem } from '../problems.ts'
+import type { Notice } from '../outbound/redis-fault.ts'
 import { createRedis, type Redis } from '../outbound/redis.ts'
 import { clientNetwork } from './client-address.ts'
 
@@ -62,11 +63,7 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
   }
 }
 
-function createCounter(
-  name: LimitName,
-  redis: Redis | undefined,
-  notice: ReturnType<typeof createStoreNotice>,
-) {
+function createCounter(name: LimitName, redis: Redis | undefined, notice: Notice) {
   const fallback = createLocalCounter({ windowMs, maxKeys })
   if (redis === undefined) return fallback
   return createSharedCounter({ redis, windowMs, prefix: `token-broker:${name}:`, fallback, notice })

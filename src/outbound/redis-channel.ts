@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
 import { createRedis, openClient } from './redis.ts'
-import { toFault, within, type RedisFault } from './redis-fault.ts'
+import { onChange, toFault, within, type Notice } from './redis-fault.ts'
 
 interface Listener {
   /** Another replica said this. */
@@ -29,8 +29,6 @@ interface ChannelOptions {
   logger: Logger
 }
 
-type Notice = (fault?: RedisFault) => void
-
 const pingEveryMs = 5_000
 const minPauseMs = 250
 const maxPauseMs = 5_000
@@ -46,7 +44,8 @@ export function createChannel({ url: initialUrl, name, timeoutMs, logger }: Chan
   const redis = createRedis({ url, timeoutMs })
   const self = randomUUID()
   const closing = new AbortController()
-  const [noticeListening, noticePublishing] = [createNotice('listen'), createNotice('publish')]
+  const noticeListening = createNotice('listen')
+  const noticePublishing = createNotice('publish')
   let follow: (() => void) | undefined
 
   /** Listens at the current address, and stops a while after the address has changed. */
@@ -119,14 +118,11 @@ export function createChannel({ url: initialUrl, name, timeoutMs, logger }: Chan
 
   /** Logs once that the replicas cannot reach each other, and once that they can again. */
   function createNotice(direction: 'listen' | 'publish'): Notice {
-    let works = true
-    return function noticeChange(fault) {
-      if (works === (fault === undefined)) return
-      works = !works
-      const fields = { event: 'redis_channel', channel: name, direction }
+    const fields = { event: 'redis_channel', channel: name, direction }
+    return onChange((fault) => {
       if (fault === undefined) logger.info({ ...fields, state: 'joined' })
       else logger.warn({ ...fields, state: 'left', outcome: fault.outcome })
-    }
+    })
   }
 
   return {

@@ -1,11 +1,6 @@
 import { toFault as toOutboundFault } from './fault.ts'
 
-/**
- * `redis_offline`: no connection, or it was lost. `redis_timeout`: no answer in time. `redis_tls`: no secure
- * connection. Redis answered with an error: `redis_auth` (the login), `redis_permission` (the rights of the
- * user), `redis_moved` (a cluster keeps the key elsewhere), `redis_readonly` (a replica), `redis_refused`
- * (any other, such as still loading).
- */
+/** `outcomes.ts` says what each means. */
 export type RedisOutcome =
   | 'redis_offline'
   | 'redis_timeout'
@@ -23,6 +18,19 @@ export class RedisFault extends Error {
   constructor(outcome: RedisOutcome, cause?: unknown) {
     super(outcome, { cause })
     this.outcome = outcome
+  }
+}
+
+/** Learns how each use of Redis ends: with a fault, or without one. */
+export type Notice = (fault?: RedisFault) => void
+
+/** Tells only of changes: of the first fault, and of the first use that succeeds again. */
+export function onChange(tell: Notice): Notice {
+  let works = true
+  return function noticeChange(fault) {
+    if (works === (fault === undefined)) return
+    works = !works
+    tell(fault)
   }
 }
 
