@@ -52,22 +52,27 @@ export const secretList = z
   )
   .pipe(z.array(z.string().min(1)).min(1, 'must name at least one'))
 
-/** PEMs, also on one line with `\\n` as line breaks. The rules check whether the keys fit. */
+/** PEMs, also on one line with `\n` as line breaks. The rules check whether the keys fit. */
 export const pems = z.string().transform(splitPem)
 
 export const communityId = matching(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
 export const claimName = matching(/^[\x21-\x7e]{1,256}$/, 'must be the name of a claim, or a dotted path')
 
-export const headerName = matching(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be the name of a header')
+/** The names of headers and of cookies consist of these characters (RFC 9110 §5.6.2, RFC 6265 §4.1.1). */
+const tokenCharacter = "[A-Za-z0-9!#$%&'*+.^_`|~-]"
+const header = `${tokenCharacter}{1,64}`
+const cookie = `${tokenCharacter}{1,128}`
 
-export const cookieName = matching(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'must be the name of a cookie')
+export const headerName = matching(new RegExp(`^${header}$`), 'must be the name of a header')
+
+export const cookieName = matching(new RegExp(`^${cookie}$`), 'must be the name of a cookie')
 
 export const visible = matching(/^[\x21-\x7e]{1,1024}$/, 'must be visible ASCII without spaces')
 
 /** Where a token is: `bearer`, `cookie:NAME` or `header:NAME`. */
 export const credentialEntry = matching(
-  /^(bearer|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})$/,
+  new RegExp(`^(bearer|cookie:${cookie}|header:${header})$`),
   'must be bearer, cookie:NAME or header:NAME',
 )
 
@@ -81,11 +86,13 @@ export const emailDomain = text('must be domains such as example.com', (value) =
   return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(ascii) ? ascii : undefined
 })
 
-const widgetType = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+const widgetType = '[A-Za-z0-9][A-Za-z0-9_-]{0,63}'
+const widgetEntry = new RegExp(`^(public:)?(${widgetType}):([A-Za-z0-9_=-]{1,128})$`)
+const typedKeyEntry = new RegExp(`^(${widgetType}):(.+)$`, 's')
 
 /** A widget on the page: `type:id`, or `public:type:id` if it needs no token. */
 export const widget = text('must be type:id or public:type:id', (value) => {
-  const match = /^(public:)?([A-Za-z0-9][A-Za-z0-9_-]{0,63}):([A-Za-z0-9_=-]{1,128})$/.exec(value)
+  const match = widgetEntry.exec(value)
   return match === null ? undefined : { type: match[2]!, id: match[3]!, public: match[1] !== undefined }
 })
 
@@ -99,10 +106,8 @@ export const userIdentifier = text('must be pairs such as data-customer-id=sub',
 export const typedKey = text(
   'must be type:key pairs (no value is shown)',
   (value): [string, string] | undefined => {
-    const colon = value.indexOf(':')
-    const type = value.slice(0, colon)
-    const key = value.slice(colon + 1)
-    return colon > 0 && widgetType.test(type) && isHeaderSecret(key) ? [type, key] : undefined
+    const [, type, key] = typedKeyEntry.exec(value) ?? []
+    return type !== undefined && isHeaderSecret(key!) ? [type, key!] : undefined
   },
 )
 
