@@ -101,8 +101,8 @@ function exitAfterBug(error: unknown): void {
 }
 
 /**
- * Exits once the log is written. If nobody reads the log, kills the process, because `exit` would wait for the
- * pending write.
+ * Exits once the log is written. If nobody reads the log, kills the process, because `exit` would wait for
+ * the pending write.
  */
 function exitFlushed(code: number): void {
   logger.flush(() => process.exit(code))
