@@ -71,8 +71,8 @@ export function createShutdown({ server, broker, logger, delayMs, timeoutMs, exi
 
 /**
  * Proceeds when no connection is waiting to be accepted. Node accepts one in each turn of its event loop, and
- * the kernel resets those that still wait when the listener closes. So this waits for a turn that accepted none
- * and was too short for another one to arrive.
+ * the kernel resets those that still wait when the listener closes. So this waits for a turn that accepted
+ * none and was too short for another one to arrive.
  */
 function whenNobodyWaits(server: Server, proceed: () => void): void {
   const giveUpAt = performance.now() + lingerMs
