@@ -66,7 +66,7 @@ export async function startCandidates(vendorUrl: string, logFile: string): Promi
  * The broker pinned to one CPU and to two, if `taskset` is installed (Linux). The client and the vendor use
  * the whole machine.
  */
-export async function startHeldBrokers(vendorUrl: string, logFile: string): Promise<Candidate[]> {
+export async function startPinnedBrokers(vendorUrl: string, logFile: string): Promise<Candidate[]> {
   if (spawnSync('taskset', ['--version']).error !== undefined) return []
   const start = (cpus: string) => startBroker(vendorUrl, logFile, cpus)
   const warm = recurringSessions(warmSessions)

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startCandidates, startHeldBrokers, type Candidate } from './candidate.ts'
+import { startCandidates, startPinnedBrokers, type Candidate } from './candidate.ts'
 import { median } from './load.ts'
 import {
   measureMemory,
@@ -26,7 +26,7 @@ const vendor = await startMeasured('./servers/vendor.js', {})
 const runs = await measureAndStop(await startCandidates(vendor.origin, logFile), 15)
 const slow = await measureSlowVendor(3, logFile)
 const memoryMb = await measureMemory(vendor.origin, logFile)
-const held = await measureAndStop(await startHeldBrokers(vendor.origin, logFile), 7)
+const pinned = await measureAndStop(await startPinnedBrokers(vendor.origin, logFile), 7)
 await vendor.stop()
 rmSync(directory, { recursive: true })
 
@@ -50,8 +50,11 @@ const figures: Figure[] = [
 ]
 print(`${formatRuns(mediansOf(runs))}\n${formatFigures(figures)}\n`)
 print(`The broker pinned to CPUs with taskset. The client and the vendor share the machine:\n\n`)
-print(`${formatRuns(mediansOf(held))}\n`)
-const rows = { candidates: Object.fromEntries(mediansOf(runs)), held: Object.fromEntries(mediansOf(held)) }
+print(`${formatRuns(mediansOf(pinned))}\n`)
+const rows = {
+  candidates: Object.fromEntries(mediansOf(runs)),
+  pinned: Object.fromEntries(mediansOf(pinned)),
+}
 print(`${JSON.stringify({ machine, ...rows, slowVendor: slow, starts, figures })}\n`)
 
 async function measureAndStop(candidates: readonly Candidate[], rounds: number): Promise<Map<string, Run[]>> {
