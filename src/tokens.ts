@@ -1,4 +1,4 @@
-import type { Limit } from './http/rate-limit.ts'
+import type { MintLimit } from './http/rate-limit.ts'
 import { createCache } from './lib/cache.ts'
 import { createSingleFlight } from './lib/single-flight.ts'
 import type { IssuedToken, TokenIssuer } from './returning-ai/issuer.ts'
@@ -28,8 +28,7 @@ export interface Tokens {
 }
 
 interface TokensOptions {
-  /** Of tokens minted, by door and user. */
-  limit: Limit
+  limit: MintLimit
   logger: Logger
   metrics?: Metrics
   /** How long a token without expiry is reused; 0 reuses none. */
@@ -67,7 +66,7 @@ export function createTokens({ limit, logger, metrics, cacheMs, maxTokens = 50_0
     const { session, issuer, signal } = request
     // Before the limit: a request that never reaches the vendor must not use it up.
     issuer.check(session)
-    const rateLimit = await limit(`${issuer.door} ${session.subject}`)
+    const rateLimit = await limit(issuer.door, session.subject)
     signal.throwIfAborted()
     const issued = await issuer.issue(session, signal)
     metrics?.tokenIssued(issuer.door, 'vendor')

@@ -20,9 +20,14 @@ export type Limit = (key: string) => RateLimitFields | Promise<RateLimitFields>
 
 type RateLimitFields = Record<Lowercase<string>, string>
 
+/**
+ * Counts one vendor token by its door and the user's `subject`, as a `Limit` does. Each door has a limit of its
+ * own: a key of both would be one more string for each user.
+ */
+export type MintLimit = (door: string, subject: string) => ReturnType<Limit>
+
 export interface RateLimits {
-  /** Of vendor tokens, by door and the user's `subject`. */
-  mints: Limit
+  mints: MintLimit
   /** Of fresh questions to a session source, which a request demands, by credential. */
   freshQuestions: Limit
   refusals: RefusalLimit
@@ -50,10 +55,15 @@ const refusalsPerMint = 10
 export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptions): RateLimits {
   const redis = redisUrl === undefined ? undefined : createRedis({ url: redisUrl, timeoutMs: redisTimeoutMs })
   const notice = createStoreNotice(logger)
-  const limitOf = (name: LimitName, quota: number) =>
-    createLimit(name, quota, createCounter(name, redis, notice))
+  const limitOf = (name: LimitName, quota: number, counted: string = name) =>
+    createLimit(name, quota, createCounter(counted, redis, notice))
+  const ofDoors = new Map<string, Limit>()
   return {
-    mints: limitOf('user', perMinute),
+    mints(door, subject) {
+      const limit = ofDoors.get(door) ?? limitOf('user', perMinute, `user:${door}`)
+      ofDoors.set(door, limit)
+      return limit(subject)
+    },
     freshQuestions: limitOf('session', perMinute),
     refusals: createRefusalLimit(limitOf('address', perMinute * refusalsPerMint)),
     useRedis(url) {
@@ -63,7 +73,7 @@ export function createRateLimits({ perMinute, redisUrl, logger }: RateLimitOptio
   }
 }
 
-function createCounter(name: LimitName, redis: Redis | undefined, notice: Notice) {
+function createCounter(name: string, redis: Redis | undefined, notice: Notice) {
   const fallback = createLocalCounter({ windowMs, maxKeys })
   if (redis === undefined) return fallback
   return createSharedCounter({ redis, windowMs, prefix: `token-broker:${name}:`, fallback, notice })

@@ -270,7 +270,7 @@ async function untilCounting(broker: RunningBroker, url: string): Promise<void> 
   await vi.waitFor(async () => {
     const sub = randomUUID()
     const { subject } = await (await broker.askToken(await bearer({ sub }))).json()
-    expect(await probe.run((client) => client.exists(`token-broker:user:signin ${subject}`))).toBe(1)
+    expect(await probe.run((client) => client.exists(`token-broker:user:signin:${subject}`))).toBe(1)
   })
   probe.close()
 }
