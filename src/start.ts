@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
 import { createBroker, type Broker } from './broker.ts'
 import { ConfigError, type Config } from './config/config.ts'
 import { loadWithEnvFile } from './config/env-file.ts'
@@ -39,6 +40,7 @@ const server = createHttpServer(broker.app, logger)
 await listen(server, config.listen, 'PORT or HOST')
 if (observed) await startAdmin(observed.exposition)
 stopOnSignals(server, broker)
+keepObjectsYoung()
 broker.lifecycle.state = 'ready'
 logger.info({
   event: 'listening',
@@ -50,6 +52,16 @@ async function startAdmin(metrics: Exposition): Promise<void> {
   const admin = createHttpServer(createAdminApp({ logger, metrics, lifecycle: broker.lifecycle }), logger)
   await listen(admin, config.adminListen!, 'ADMIN_LISTEN')
   logger.info({ event: 'listening_admin', ...addressOf(admin) })
+}
+
+/**
+ * Keeps V8 from taking the objects of a first burst of requests for long-lived ones, which it did in every second
+ * process: it then created 2 KB of each request in the old space, where they kept 5 KB of young objects alive.
+ * That cost 8 % more CPU for a new session, and 10 MB. On the command line the flag would cost 30 ms of each
+ * start, because V8 would not take Node's own modules from its code cache.
+ */
+function keepObjectsYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring')
 }
 
 /** A mistyped argument must not start a broker. */
