@@ -55,10 +55,10 @@ async function startAdmin(metrics: Exposition): Promise<void> {
 }
 
 /**
- * Keeps V8 from taking the objects of a first burst of requests for long-lived ones, which it did in every second
- * process: it then created 2 KB of each request in the old space, where they kept 5 KB of young objects alive.
- * That cost 8 % more CPU for a new session, and 10 MB. On the command line the flag would cost 30 ms of each
- * start, because V8 would not take Node's own modules from its code cache.
+ * Keeps V8 from taking the objects of a first burst of requests for long-lived ones, as it did in every second
+ * process. Then it created 2 KB of each request in the old space, where they kept 5 KB of young objects alive:
+ * 8 % more CPU for a new session, and 10 MB. On the command line the flag would cost 30 ms of each start,
+ * because V8 would not take Node's own modules from its code cache.
  */
 function keepObjectsYoung(): void {
   setFlagsFromString('--no-allocation-site-pretenuring')

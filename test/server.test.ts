@@ -110,6 +110,22 @@ describe('The start', () => {
     expect(broker.said.stderr).toContain('NODE_TLS_REJECT_UNAUTHORIZED turns TLS verification off')
   })
 
+  it('keeps V8 from taking the objects of the first requests for long-lived ones', async () => {
+    const nodeArgs = ['--max-semi-space-size=8', '--trace-pretenuring-statistics']
+    const broker = await start({}, { nodeArgs })
+    const startedWith = broker.said.stdout
+    const askOften = async () => {
+      for (let nth = 0; nth < 150; nth += 1)
+        expect((await send(broker.port, { path: '/healthz' })).status).toBe(200)
+    }
+    await Promise.all(Array.from({ length: 16 }, askOften))
+    broker.child.kill('SIGINT')
+    await broker.ended
+    const whileServing = broker.said.stdout.slice(startedWith.indexOf('"event":"listening"'))
+    expect(startedWith).toContain('pretenuring: ')
+    expect(whileServing).not.toContain('pretenuring: ')
+  })
+
   it('keeps the strict HTTP parser even if Node is told to use the lenient one', async () => {
     const { port } = await start({}, { nodeArgs: ['--insecure-http-parser'] })
     const bytes = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: b\x01c\r\n\r\n'

@@ -86,8 +86,8 @@ export async function measureStarts(rounds: number) {
 }
 
 /**
- * Resident memory of fresh brokers after 200,000 requests of 50,000 sessions each, in MB. How long ago the last
- * collection was makes a difference of some 10 MB.
+ * Resident memory of fresh brokers after 200,000 requests of 50,000 sessions each, in MB. The time since the
+ * last collection makes a difference of some 10 MB.
  */
 export async function measureMemory(rounds: number, vendorUrl: string, logFile: string): Promise<number[]> {
   const residentMb: number[] = []

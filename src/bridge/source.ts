@@ -69,7 +69,8 @@ export class Source {
     return answer && Math.abs(Date.now() - answer.at) < holdMs ? answer : undefined
   }
 
-  // The next two go through the source: it may belong to the core of the other script, with a session of its own.
+  // The next two go through the source: it may belong to the core of the other script,
+  // with a session of its own.
   get headers(): HeadersFunction | undefined {
     return headersFor(this)
   }

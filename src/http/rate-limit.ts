@@ -21,8 +21,8 @@ export type Limit = (key: string) => RateLimitFields | Promise<RateLimitFields>
 type RateLimitFields = Record<Lowercase<string>, string>
 
 /**
- * Counts one vendor token by its door and the user's `subject`, as a `Limit` does. Each door has a limit of its
- * own: a key of both would be one more string for each user.
+ * Counts one vendor token by its door and the user's `subject`, as a `Limit` does. Each door has a limit of
+ * its own: a key of both would be one more string for each user.
  */
 export type MintLimit = (door: string, subject: string) => ReturnType<Limit>
 

@@ -35,6 +35,7 @@ export function createSignin(options: SigninOptions): FindIssuer {
 
   function createIssuer(ring: KeyRing): TokenIssuer {
     return {
+      // Empty for the usual ring, so that its tokens need no key besides the credential's hash.
       name: ring.name,
       door: 'signin',
       userOf: requireEmail,
