@@ -82,8 +82,8 @@ for (const { file, missing = opensslMissing, start, address } of proxies)
         [address[0], address[1](port)],
         [/\/etc\/ssl\/certs\/\S+\.pem|\/run\/secrets\/tls_certificate/g, certificate],
         [/\/etc\/ssl\/private\/[^\s;]+\.key|\/run\/secrets\/tls_key/g, key],
-        [/127\.0\.0\.1:3000|broker:3000/g, `127.0.0.1:${broker.port}`],
-        [/127\.0\.0\.1:8080|app:8080/g, new URL(app).host],
+        [/\b(127\.0\.0\.1|broker):3000\b/g, `127.0.0.1:${broker.port}`],
+        [/\b(127\.0\.0\.1|app):8080\b/g, new URL(app).host],
       ] as const
       await start(fill(read(file), places).replaceAll('app.example.com', 'localhost'), port)
     })
